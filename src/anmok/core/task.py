@@ -1,0 +1,113 @@
+"""What the engine knows of a task: networks, stages, phases. Nothing else.
+
+A task hands the engine its stages in order. A stage either learns by descent, in *phases* that share its batches (a
+classifier has one phase; a GAN has two, and regularisers that run every sixteenth step), or is solved in closed form
+(R-CNN's SVMs and ridge regressions). Later stages may depend on what earlier ones learned, so each is built only when
+its turn comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from anmok.core.types import Batch
+
+
+class Batches(Protocol):
+    """A stage's training batches. Each depends only on (seed, epoch, number), never on what was drawn before it."""
+
+    def __len__(self) -> int:
+        """Batches in one epoch."""
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches `start`, `start + 1`, … of an epoch, in order, whatever the number of workers."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One optimizer and the loss it descends.
+
+    Args:
+        name: shown in logs and used in checkpoints, unique in its stage.
+        networks: the networks whose weights this phase updates, by their names in `Task.networks`.
+        optimizer: over exactly those weights.
+        loss: batch → scalars by name; `"loss"` is descended, the others are logged beside it.
+        schedule: progress of the stage in [0, 1] → factor on every parameter group's initial learning rate.
+        every: the phase runs at steps divisible by this.
+        clip: largest gradient norm, or None.
+    """
+
+    name: str
+    networks: Mapping[str, nn.Module]
+    optimizer: torch.optim.Optimizer
+    loss: Callable[[Batch], Mapping[str, Tensor]]
+    schedule: Callable[[float], float] | None = None
+    every: int = 1
+    clip: float | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Epochs of descent over shared batches, with an evaluation after each.
+
+    Args:
+        phases: run one after the other on every batch.
+        epochs: at most this many.
+        evaluate: figures after each epoch, measured with the averaged weights where `average` is set; None: no
+            evaluation, and the last weights are the best.
+        monitor: which figure decides what is best, and whether it should be `max` or `min`.
+        patience: epochs without a better figure before the stage stops early; None: never.
+        average: decay a step of an exponential moving average over the weights of all phases; None: no average.
+    """
+
+    name: str
+    batches: Batches
+    phases: Sequence[Phase]
+    epochs: int
+    evaluate: Callable[[], Mapping[str, float]] | None = None
+    monitor: str = "loss"
+    mode: str = "min"
+    patience: int | None = None
+    average: float | None = None
+
+
+@dataclass(frozen=True)
+class Solve:
+    """A stage without descent: `solve` fits its part of the task at once and returns figures to log.
+
+    What it learns must live in `Task.networks` or `Task.state`, so that the checkpoint after it holds it.
+    """
+
+    name: str
+    solve: Callable[[], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A stage by name, built when its turn comes."""
+
+    name: str
+    build: Callable[[], Stage | Solve]
+
+
+class Task(Protocol):
+    """A task as the engine sees it."""
+
+    name: str
+
+    def networks(self) -> Mapping[str, nn.Module]:
+        """Every network whose weights belong into the checkpoint, by name."""
+
+    def stages(self) -> Sequence[Plan]:
+        """What to do, in order."""
+
+    def state(self) -> Mapping[str, Any]:
+        """What resuming needs beside weights and optimizers (an image pool, SVM coefficients): tensors and JSON values."""
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` gave."""

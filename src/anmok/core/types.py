@@ -1,0 +1,181 @@
+"""The currency: what rooms hand to each other.
+
+Conventions, everywhere: pictures are uint8 and channels last (height, width, channels) while they are NumPy arrays,
+uint8 and channels first while they are tensors, until the batch is normalised. Boxes are xyxy in absolute pixels,
+half-open, float32. Masks are int64 class ids with 255 = ignore.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One usable picture of a data set, not yet decoded.
+
+    `id` is unique in the data set and readable: the path below the root with forward slashes, or `file.csv:17`.
+    `locator` is what the data set's `pictures` need to find the pixels: that path, or a row number.
+    `target` is the task's answer: a class index, a mask's path, boxes, a partner picture, or None.
+    `group` names what must stay on one side of a split (a video, a patient, a burst), or None.
+    """
+
+    id: str
+    locator: str | int
+    target: Any = None
+    split: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """One item set aside, and why. `line` is the line or row in `path`, counted from 1, where the item is a row."""
+
+    path: str
+    reason: str
+    fix: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something that is no picture of the data set and was passed over: a thumbnail, a hidden file, a readme."""
+
+    path: str
+    reason: str
+
+
+class Pictures(Protocol):
+    """Where the pixels of a data set come from. Implementations pickle, and never import torch."""
+
+    def read(self, locator: str | int) -> np.ndarray:
+        """Decoded picture: uint8, (height, width, 1 or 3). Raises `PictureError`."""
+
+    def identity(self, locator: str | int) -> bytes:
+        """Changes whenever the stored bytes may have changed (size and mtime of a file, digest of a table)."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a folder, table or archive was found to be. Files and rows are each accounted for to the last one.
+
+    `seen_files = used files + quarantined + skipped` and the same for label rows, checked by `account`.
+    """
+
+    root: Path
+    format: str
+    task: str
+    classes: tuple[str, ...]
+    entries: Sequence[Entry]
+    pictures: Pictures
+    quarantined: tuple[Quarantined, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    warnings: tuple[str, ...] = ()
+    seen: int = 0  # items of the unit named below: every one ends as an entry, quarantined or skipped
+    unit: str = "files"  # "files" or "rows": what `seen` counts
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def split(self, name: str) -> list[Entry]:
+        """Entries of one split, in order."""
+        return [entry for entry in self.entries if entry.split == name]
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Entries a split, in the order train, val, test; `""` counts entries without a split."""
+        counts = Counter(entry.split or "" for entry in self.entries)
+        return {name: counts[name] for name in (*SPLITS, "") if counts[name]}
+
+    def account(self) -> dict[str, int]:
+        """The sum that must come out: seen = used + quarantined + skipped."""
+        account = {
+            "seen": self.seen,
+            "used": len(self.entries),
+            "quarantined": len(self.quarantined),
+            "skipped": len(self.skipped),
+        }
+        if account["seen"] != account["used"] + account["quarantined"] + account["skipped"]:
+            raise AssertionError(f"{self.root}: items were lost: {account}")
+        return account
+
+    def without(self, bad: Sequence[Quarantined], ids: set[str]) -> Dataset:
+        """The same data set with the entries `ids` moved to quarantine for the reasons `bad`."""
+        kept = [entry for entry in self.entries if entry.id not in ids]
+        return replace(self, entries=kept, quarantined=(*self.quarantined, *bad))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One decoded picture with its target, as augmentations see it: tv_tensors that move together."""
+
+    picture: Any  # tv_tensors.Image, uint8 (C, H, W)
+    target: Any
+    id: str
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures that go through the network together.
+
+    `pictures`: uint8 or float (N, C, H, W). `targets`: the task's own (class ids int64 (N,), masks, lists of boxes …).
+    `ids`: the N entries' ids, in order: the sample log and every error about this batch are written from them.
+    """
+
+    pictures: torch.Tensor
+    targets: Any
+    ids: Sequence[str]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The batch with its tensors on `device`."""
+        return replace(self, pictures=_move(self.pictures, device), targets=_move(self.targets, device))
+
+
+def _move(value: Any, device: Any) -> Any:
+    if hasattr(value, "to"):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, dict):
+        return {key: _move(part, device) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_move(part, device) for part in value)
+    return value
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a run answers for one picture. A task fills the fields it knows; the others stay None.
+
+    `scores` are probabilities in [0, 1], sorted from the likeliest; `labels` the class names in the same order.
+    """
+
+    id: str
+    labels: tuple[str, ...] | None = None
+    scores: tuple[float, ...] | None = None
+    boxes: Any = None  # float32 (M, 4), xyxy absolute pixels of the original picture
+    mask: Any = None  # int64 (H, W)
+    picture: Any = None  # uint8 (H, W, C): what was generated, reconstructed or translated
+    error: str | None = None  # why there is no answer
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an evaluation found: figures by name, tables by name (rows of plain values), and the predictions behind."""
+
+    figures: Mapping[str, float]
+    tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    predictions: Sequence[Prediction] = ()
