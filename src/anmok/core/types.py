@@ -53,6 +53,24 @@ class Skipped:
 
     path: str
     reason: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileAccount:
+    """The files around a data set whose items are rows: `seen = used + quarantined + skipped`.
+
+    `used` counts the tables themselves and the pictures that at least one row names.
+    """
+
+    seen: int
+    used: int
+    quarantined: tuple[Quarantined, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    def account(self) -> dict[str, int]:
+        """The sum that must come out: seen = used + quarantined + skipped."""
+        return _balance("files", self.seen, self.used, len(self.quarantined), len(self.skipped))
 
 
 class Pictures(Protocol):
@@ -69,7 +87,7 @@ class Pictures(Protocol):
 class Dataset:
     """What a folder, table or archive was found to be. Files and rows are each accounted for to the last one.
 
-    `seen_files = used files + quarantined + skipped` and the same for label rows, checked by `account`.
+    `seen`, `quarantined` and `skipped` count items of `unit`; where these are rows, `files` accounts for the files.
     """
 
     root: Path
@@ -83,6 +101,8 @@ class Dataset:
     warnings: tuple[str, ...] = ()
     seen: int = 0  # items of the unit named below: every one ends as an entry, quarantined or skipped
     unit: str = "files"  # "files" or "rows": what `seen` counts
+    files: FileAccount | None = None  # beside the rows; None where the items are files themselves
+    why: str = ""  # how the format was recognised, and where class names come from
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -99,20 +119,24 @@ class Dataset:
 
     def account(self) -> dict[str, int]:
         """The sum that must come out: seen = used + quarantined + skipped."""
-        account = {
-            "seen": self.seen,
-            "used": len(self.entries),
-            "quarantined": len(self.quarantined),
-            "skipped": len(self.skipped),
-        }
-        if account["seen"] != account["used"] + account["quarantined"] + account["skipped"]:
-            raise AssertionError(f"{self.root}: items were lost: {account}")
-        return account
+        return _balance(str(self.root), self.seen, len(self.entries), len(self.quarantined), len(self.skipped))
+
+    def accounts(self) -> dict[str, dict[str, int]]:
+        """`account` by unit: of files, and of rows where the data set has rows."""
+        accounts = {self.unit: self.account()}
+        return accounts if self.files is None else {**accounts, "files": self.files.account()}
 
     def without(self, bad: Sequence[Quarantined], ids: set[str]) -> Dataset:
         """The same data set with the entries `ids` moved to quarantine for the reasons `bad`."""
         kept = [entry for entry in self.entries if entry.id not in ids]
         return replace(self, entries=kept, quarantined=(*self.quarantined, *bad))
+
+
+def _balance(what: str, seen: int, used: int, quarantined: int, skipped: int) -> dict[str, int]:
+    account = {"seen": seen, "used": used, "quarantined": quarantined, "skipped": skipped}
+    if seen != used + quarantined + skipped:
+        raise AssertionError(f"{what}: items were lost: {account}")
+    return account
 
 
 @dataclass(frozen=True)
