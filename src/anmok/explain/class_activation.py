@@ -1,0 +1,113 @@
+"""Grad-CAM: where in the last feature maps the evidence for a class lies.
+
+Selvaraju et al. (2017), "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization"; computed by
+captum's `LayerGradCam`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch.nn.functional as F
+from captum.attr import LayerGradCam
+from torch import Tensor, nn
+
+from anmok.core.errors import UsageError, nearest
+from anmok.core.registry import register
+from anmok.explain._explanation import Explanation, answer, logits_of, prepared, ready, scaled
+
+CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+
+
+@dataclass
+class _Call:
+    """One module's turn in a forward pass."""
+
+    name: str
+    module: nn.Module
+    shape: tuple[int, ...]
+
+
+@register("explainer")
+def class_activation(
+    network: nn.Module, picture: Tensor, target: int | None = None, layer: str | None = None, **_: Any
+) -> Explanation:
+    """Grad-CAM of one picture.
+
+    Args:
+        network: any classifier with convolutions, (1, C, H, W) → (1, classes).
+        picture: (C, H, W), float, normalised as in training; grey or RGB, any size the network takes.
+        target: class id; None: the likeliest.
+        layer: a module's name as in `network.named_modules()`; None: `last_feature_layer`.
+
+    Raises:
+        UsageError: no such layer, no convolution, or the layer's output is no stack of maps.
+    """
+    batch = prepared(network, picture)
+    with ready(network):
+        name = last_feature_layer(network, batch) if layer is None else layer
+        module = _named(network, name)
+        target, score = answer(network, batch, target)
+        method = LayerGradCam(lambda pictures: logits_of(network, pictures), module)
+        maps = method.attribute(batch.requires_grad_(), target=target, relu_attributions=True)
+    if not isinstance(maps, Tensor) or maps.ndim != 4:
+        raise UsageError("class activation needs maps", got=f"layer {name!r} without height and width",
+                         fix=f"layer={last_feature_layer(network, batch)!r}")  # fmt: skip
+    fine = F.interpolate(maps.detach().float(), size=batch.shape[-2:], mode="bilinear", align_corners=False)
+    heat, peak = scaled(fine[0].sum(dim=0))
+    scaling = f"0: no evidence for the class or evidence against it; 1: the strongest evidence ({peak:.3g})"
+    return Explanation(heat, target, score, "class_activation", scaling, peak, name)
+
+
+def last_feature_layer(network: nn.Module, batch: Tensor) -> str:
+    """The layer that class activation looks at where none is named.
+
+    The rule: find the last convolution, in the order of the forward pass, whose output has at least 2 × 2 positions;
+    then go on to the last module that still hands out maps of that size. So the normalisation, the activation and the
+    addition of a skip that follow the convolution are included, and pooling is not. Modules that run more than once in
+    a pass (a shared ReLU) are passed over.
+    """
+    calls = _calls(network, batch)
+    often = {id(call.module) for place, call in enumerate(calls) if any(c.module is call.module for c in calls[:place])}
+    once = [call for call in calls if id(call.module) not in often and len(call.shape) == 4]
+    convolutions = [place for place, call in enumerate(once) if _is_map(call) and isinstance(call.module, CONVOLUTIONS)]
+    if not convolutions:
+        raise UsageError("class activation needs a convolution whose output has 2 × 2 positions or more",
+                         got=f"{type(network).__name__} on a picture of {batch.shape[-2]} × {batch.shape[-1]}",
+                         fix="a larger picture, or occlusion, which needs no convolution")  # fmt: skip
+    last = convolutions[-1]
+    size = once[last].shape[-2:]
+    return [call.name for call in once[last:] if call.shape[-2:] == size and call.name][-1]
+
+
+def _is_map(call: _Call) -> bool:
+    return min(call.shape[-2:]) >= 2
+
+
+def _calls(network: nn.Module, batch: Tensor) -> list[_Call]:
+    """Every module's turn, in the order they finish; containers finish after what they contain."""
+    calls: list[_Call] = []
+    hooks = []
+    for name, module in network.named_modules():
+
+        def note(module: nn.Module, _: object, output: object, name: str = name) -> None:
+            if isinstance(output, Tensor):
+                calls.append(_Call(name, module, tuple(output.shape)))
+
+        hooks.append(module.register_forward_hook(note))
+    try:
+        network(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return calls
+
+
+def _named(network: nn.Module, name: str) -> nn.Module:
+    modules = dict(network.named_modules())
+    if not name or name not in modules:
+        close = nearest(name, [known for known in modules if known])
+        raise UsageError("the network has no layer of this name", got=repr(name), fix=repr(close) if close else None,
+                         allowed=f"any of its {len(modules) - 1} module names")  # fmt: skip
+    return modules[name]
