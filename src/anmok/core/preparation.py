@@ -1,0 +1,145 @@
+"""From decoded pixels to the square a network sees: the same few lines in training, prediction and the shipped model.
+
+What is cached has the side `store`; validation and prediction look at its centre of side `size`, training crops from
+it at random. The classic "resize 256, crop 224" is `Preparation(size=224, store=256)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from anmok.core.errors import UsageError
+
+FITS = ("crop", "squash", "pad")
+INTERPOLATIONS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "nearest": Image.Resampling.NEAREST,
+}
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How pictures of any shape become uint8 (store, store, channels), and what the network subtracts and divides by.
+
+    Args:
+        size: side in pixels of what the network sees.
+        store: side in pixels of what is cached, at least `size`.
+        channels: 1 (grey) or 3 (sRGB).
+        fit: "crop" keeps the proportions and the central square; "squash" ignores the proportions; "pad" keeps the
+            whole picture and fills the rest with the mean colour, which is zero once normalised.
+        interpolation: "bilinear", "bicubic" (both anti-aliased) or "nearest" (pixels that are class ids).
+        mean, std: one number a channel, for pixels scaled to [0, 1].
+
+    Raises:
+        UsageError: a value is outside these.
+    """
+
+    size: int
+    store: int
+    channels: int = 3
+    fit: str = "crop"
+    interpolation: str = "bilinear"
+    mean: Sequence[float] = (0.5, 0.5, 0.5)
+    std: Sequence[float] = (0.5, 0.5, 0.5)
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
+        _allow("channels", self.channels, (1, 3))
+        _allow("fit", self.fit, FITS)
+        _allow("interpolation", self.interpolation, tuple(INTERPOLATIONS))
+        if not 1 <= self.size <= self.store:
+            raise UsageError(
+                "the picture size does not fit",
+                got=f"size={self.size}, store={self.store}",
+                allowed="1 <= size <= store",
+            )
+        if not len(self.mean) == len(self.std) == self.channels or min(self.std) <= 0:
+            raise UsageError(
+                "mean and std do not fit the channels",
+                got=f"mean={self.mean}, std={self.std}",
+                allowed=f"{self.channels} number(s) each, std above 0",
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of one stored picture: (store, store, channels)."""
+        return self.store, self.store, self.channels
+
+    @property
+    def pixel_settings(self) -> dict[str, Any]:
+        """The settings that stored pixels depend on: what a cache must be keyed by."""
+        settings = {name: getattr(self, name) for name in ("store", "channels", "fit", "interpolation")}
+        return settings | ({"fill": self.mean} if self.fit == "pad" else {})
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a card or settings file."""
+        return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Preparation:
+        """The inverse of `to_json`."""
+        return cls(**values)
+
+
+def _allow(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise UsageError(f"{name} is unknown", got=repr(value), allowed=", ".join(map(repr, allowed)))
+
+
+def fit_picture(pixels: np.ndarray, preparation: Preparation) -> np.ndarray:
+    """Pixels uint8 (H, W, 1 or 3) → uint8 (store, store, channels).
+
+    A picture that is right already is returned itself, not copied. Grey is Rec. 601 luma, as Pillow computes it;
+    grey → RGB repeats. Smaller pictures are enlarged.
+    """
+    if pixels.shape == preparation.shape:
+        return pixels
+    if pixels.shape[2] == 3 and preparation.channels == 1:
+        pixels = np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
+    height, width = pixels.shape[:2]
+    store = preparation.store
+    if (height, width) != (store, store):
+        pixels = _resized(pixels, preparation)
+    return pixels if pixels.shape[2] == preparation.channels else np.repeat(pixels, preparation.channels, axis=2)
+
+
+def _resized(pixels: np.ndarray, preparation: Preparation) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    store, shorter, longer = preparation.store, min(height, width), max(height, width)
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    resample = INTERPOLATIONS[preparation.interpolation]
+    if preparation.fit == "crop":
+        # Resizing only the central square equals resizing all and cropping, and a 1 × 1000 strip stays affordable.
+        left, top = (width - shorter) / 2, (height - shorter) / 2
+        image = image.resize((store, store), resample, box=(left, top, left + shorter, top + shorter))
+    elif preparation.fit == "squash":
+        image = image.resize((store, store), resample)
+    else:
+        inner = (max(1, round(width * store / longer)), max(1, round(height * store / longer)))
+        mean = preparation.mean if image.mode == "RGB" else (sum(preparation.mean) / len(preparation.mean),)
+        fill = tuple(round(255 * min(max(value, 0.0), 1.0)) for value in mean)
+        canvas = Image.new(image.mode, (store, store), fill if image.mode == "RGB" else fill[0])
+        canvas.paste(image.resize(inner, resample), ((store - inner[0]) // 2, (store - inner[1]) // 2))
+        image = canvas
+    fitted = np.array(image)
+    return fitted.reshape(store, store, -1)
+
+
+def centre_crop(pixels: np.ndarray, size: int) -> np.ndarray:
+    """The central (size, size) of pixels (…, H, W, C), as a view; an odd remainder goes to the lower right.
+
+    Raises:
+        UsageError: the pixels are smaller than `size`.
+    """
+    height, width = pixels.shape[-3:-1]
+    if min(height, width) < size:
+        raise UsageError("the picture is smaller than the crop", got=f"{width} × {height}", allowed=f"{size} or more")
+    top, left = (height - size) // 2, (width - size) // 2
+    return pixels[..., top : top + size, left : left + size, :]
