@@ -1,0 +1,78 @@
+"""Data sets known by name, and the class names of those whose files carry numbers only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from anmok.core.errors import DataError
+from anmok.data import samples
+from anmok.data.places import cache_folder
+
+FASHION_MNIST = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+_FASHION_MNIST_LABELS = {  # SHA-256 of the label bytes of the published parts
+    "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7": "training",
+    "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9": "test",
+}
+_DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+
+
+def known_classes(path: Path, values: Sequence[int], digests: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """Names for numbered classes, and how they were recognised; both empty where nothing is known.
+
+    Args:
+        path: what the user named; its own name and its folder's are looked at.
+        values: the distinct labels.
+        digests: SHA-256 of each part's label bytes.
+    """
+    if not values or not set(values) <= set(range(10)):
+        return (), ""
+    parts = [_FASHION_MNIST_LABELS[digest] for digest in digests if digest in _FASHION_MNIST_LABELS]
+    if parts:
+        return FASHION_MNIST, f"class names of Fashion-MNIST: its {' and '.join(parts)} labels, by their SHA-256"
+    path = path.resolve()
+    if any("fashion" in name.lower() for name in (path.name, "" if path.is_dir() else path.parent.name)):
+        return FASHION_MNIST, f"class names of Fashion-MNIST, because {path.name!r} says so"
+    return (), ""
+
+
+def fashion_mnist_folder() -> Path:
+    """The folder of the full Fashion-MNIST: Debian's package, else the user's cache.
+
+    Raises:
+        DataError: it is in neither place.
+    """
+    places = (_DEBIAN_FOLDER, cache_folder("datasets") / "fashion-mnist")
+    for place in places:
+        if any(place.glob("train-images-idx3-ubyte*")):
+            return place
+    raise DataError(
+        "the full Fashion-MNIST is not on this machine",
+        got=f"no train-images-idx3-ubyte.gz in {' or '.join(map(str, places))}",
+        allowed="its four IDX files, plain or .gz, in one of these folders or in a folder that you name",
+        fix="apt install dataset-fashion-mnist, put the files into the second folder, or use the bundled part "
+        "'fashion-mnist-small'",
+    )
+
+
+def small_fashion_mnist_folder() -> Path:
+    """The folder of the bundled part of Fashion-MNIST."""
+    return samples.path("fashion_mnist")
+
+
+KNOWN: dict[str, Callable[[], Path]] = {
+    "fashion-mnist": fashion_mnist_folder,
+    "fashion-mnist-small": small_fashion_mnist_folder,
+    "samples": small_fashion_mnist_folder,
+}

@@ -1,0 +1,138 @@
+"""From a path to a data set: an archive is extracted, the formats are asked, and the surest one reads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from anmok.core.errors import DataError, nearest
+from anmok.core.types import Dataset
+from anmok.data.archive import extracted, is_archive
+from anmok.data.known import KNOWN
+from anmok.data.source import FORMATS, ReadOptions, Recognition, Source
+
+_ENOUGH = 0.5  # a format less sure than this is not believed
+_TIE = 0.05  # two formats nearer than this are both believed, which is one too many
+_FORMS = (
+    "a folder of class folders (with or without train, val and test), a CSV of paths and labels, "
+    "a CSV of pixels, IDX files (plain or .gz), a folder of pictures without labels, or one archive of these"
+)
+
+
+def load_data(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    split_column: str | None = None,
+    group_column: str | None = None,
+    pictures: str | Path | None = None,
+    shape: tuple[int, int, int] | None = None,
+    follow_links: bool = False,
+) -> Dataset:
+    """The data set at `path`, whatever its form. Nothing is decoded, and nothing is written beside it.
+
+    Args:
+        path: a folder, a file, an archive (.zip, .tar, .tar.gz …), or the name of a known data set: "fashion-mnist",
+            "fashion-mnist-small", "samples".
+        format: the format's name, where it should not be recognised.
+        path_column, label_column, split_column, group_column: a table's columns, where they should not be recognised.
+        pictures: the folder that a table's paths start from; by default the table's own.
+        shape: (height, width, channels) of pictures stored as numbers in a table, where they are not square.
+        follow_links: also read what symbolic links outside the folder lead to.
+
+    Raises:
+        DataError: the path is missing, of no known form, of two, or damaged as a whole.
+        UsageError: there is no format of this name.
+
+    >>> load_data("samples").splits
+    {'train': 6000, 'test': 1000}
+    """
+    place = find_data(path)
+    options = ReadOptions(
+        path_column=path_column,
+        label_column=label_column,
+        split_column=split_column,
+        group_column=group_column,
+        pictures=None if pictures is None else Path(pictures),
+        shape=shape,
+        follow_links=follow_links,
+    )
+    source, note = Source(place, options), ""
+    if place.is_file() and is_archive(place):
+        source, note = Source(extracted(place), options), f"inside the archive {place.name}: "
+    name = format if format is not None else recognise(source)[0]
+    dataset = FORMATS[name]().read(source)
+    dataset.accounts()
+    return replace(dataset, why=note + dataset.why)
+
+
+def find_data(path: str | Path) -> Path:
+    """The path itself where something is there, else the folder of the known data set of this name.
+
+    Raises:
+        DataError: neither.
+    """
+    place = Path(path).expanduser()
+    try:
+        exists = place.exists()
+    except (OSError, ValueError) as error:
+        raise DataError("this is no usable path", got=repr(str(path)), fix="check the name") from error
+    if not exists and str(path).lower() in KNOWN:
+        return KNOWN[str(path).lower()]()
+    if not exists:
+        guess = nearest(str(path), KNOWN) or _neighbour(place)
+        raise DataError(
+            "nothing is there",
+            path=place,
+            allowed=f"{_FORMS}; or one of the known data sets {', '.join(sorted(KNOWN))}",
+            fix=guess and f"{guess!r}",
+        )
+    if not place.is_file() and not place.is_dir():
+        raise DataError("neither a file nor a folder", path=place, got="a FIFO, socket or device", allowed=_FORMS)
+    return place
+
+
+def recognise(source: Source) -> tuple[str, Recognition]:
+    """The name of the surest format and what it saw.
+
+    Raises:
+        DataError: no format is sure enough, or two are equally sure.
+    """
+    answers = {name: kind().recognise(source) for name, kind in FORMATS.items()}
+    ranked = sorted(answers, key=lambda name: -answers[name].sure)
+    best = answers[ranked[0]]
+    if best.sure < _ENOUGH:
+        raise DataError("the form of this data is not recognised", path=source.path, got=_seen(source), allowed=_FORMS)
+    rivals = [name for name in ranked if best.sure - answers[name].sure < _TIE]
+    if len(rivals) > 1:
+        raise DataError(
+            "this data can be read in more than one way",
+            path=source.path,
+            got="; ".join(f"{name} ({answers[name].why})" for name in rivals),
+            fix=f"--format {' or --format '.join(rivals)}",
+        )
+    return ranked[0], best
+
+
+def _neighbour(place: Path) -> str | None:
+    """A path beside the missing one that was probably meant."""
+    try:
+        guess = nearest(place.name, (item.name for item in place.parent.iterdir()))
+    except OSError:
+        return None
+    return guess and str(place.parent / guess)
+
+
+def _seen(source: Source) -> str:
+    """What lies there, for the error that says it was not recognised."""
+    if not source.is_folder:
+        return f"a file of {source.path.stat().st_size} bytes"
+    if not source.tree.seen:
+        return "an empty folder"
+    pictures, others, _ = source.sorted_files
+    hints = [f"{len(pictures)} pictures", f"{len(others)} other files", f"{len(source.tree.folders)} folders"]
+    if others:
+        hints.append(f"among them {', '.join(item.path for item in others[:3])}")
+    return ", ".join(hints)
