@@ -3,4 +3,6 @@
 from anmok.core.registry import Registry
 from anmok.explain._explanation import Explainer, Explanation
 
+__all__ = ["EXPLAINERS", "Explainer", "Explanation"]
+
 EXPLAINERS: Registry[Explainer] = Registry("anmok.explain", "explainer")

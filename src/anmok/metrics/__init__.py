@@ -6,4 +6,6 @@ Every registered metric takes `targets` (N,) and `scores` (N, C) and gives one f
 from anmok.core.registry import Registry
 from anmok.metrics._figure import Metric
 
+__all__ = ["METRICS", "Metric"]
+
 METRICS: Registry[Metric] = Registry("anmok.metrics", "metric")

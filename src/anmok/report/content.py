@@ -1,0 +1,161 @@
+"""What a report can hold: plain data, every part optional. A part that is missing is left out of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+# A picture is a uint8 array (H, W), (H, W, 1) or (H, W, 3), or the bytes of a PNG or JPEG file.
+Picture = np.ndarray | bytes
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One headline figure. `low`, `high`: its 95 % interval, where known. `kind`: a share is shown as per cent."""
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    kind: Literal["share", "number"] = "share"
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """One item set aside while reading the data."""
+
+    path: str
+    reason: str
+    fix: str = ""
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the pictures are.
+
+    `counts`: class name → split name → pictures. `samples`: class name → some of its pictures. `facts`: e.g. format,
+    folder, fingerprint, sizes. `warnings`: what should be looked at.
+    """
+
+    counts: Mapping[str, Mapping[str, int]]
+    facts: Mapping[str, str] = field(default_factory=dict)
+    quarantined: Sequence[SetAside] = ()
+    warnings: Sequence[str] = ()
+    samples: Mapping[str, Sequence[Picture]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a chart: `y[i]` at `x[i]`. NaN leaves a gap."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines over a common axis. `mark`: an x value worth a vertical line (the best epoch), and its label."""
+
+    title: str
+    series: Sequence[Series]
+    x_label: str = "epoch"
+    kind: Literal["share", "number"] = "number"
+    log: bool = False
+    mark: tuple[float, str] | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One answered picture: truth, answer and its score in [0, 1], and the explanation over it where there is one."""
+
+    picture: Picture
+    id: str
+    answer: str
+    score: float
+    truth: str | None = None
+    overlay: Picture | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Rows are the truth, columns the answers. `pictures`: (row, column) → pictures of that cell."""
+
+    classes: Sequence[str]
+    counts: np.ndarray
+    pictures: Mapping[tuple[int, int], Sequence[Shown]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ClassLine:
+    """One class's figures, each as (value, low, high) in [0, 1]."""
+
+    name: str
+    pictures: int
+    precision: tuple[float, float, float]
+    recall: tuple[float, float, float]
+    f1: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Reliability bins (see `anmok.metrics.calibration`): certainty, accuracy and pictures of each bin, in [0, 1].
+
+    `error`: the expected calibration error. `temperature`: fitted on validation, and `error_before` it.
+    """
+
+    confidence: Sequence[float]
+    accuracy: Sequence[float]
+    count: Sequence[int]
+    error: float
+    temperature: float | None = None
+    error_before: float | None = None
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network as rows of plain values (`name`, `kind`, `output`, `parameters`, `macs`, `field`, … in any order).
+
+    `drawing`: an SVG file's text. It is shown as a picture, so nothing in it can run.
+    """
+
+    name: str
+    rows: Sequence[Mapping[str, Any]] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    drawing: str | None = None
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """How to do it again: the command, and what it depends on (seed, versions, fingerprint, machine)."""
+
+    command: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """Everything a report shows. Only the title is required."""
+
+    title: str
+    summary: str = ""
+    created: str = ""
+    warnings: Sequence[str] = ()
+    figures: Sequence[Figure] = ()
+    data: Data | None = None
+    training: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    curves: Sequence[Chart] = ()
+    confusion: Confusion | None = None
+    classes: Sequence[ClassLine] = ()
+    calibration: Calibration | None = None
+    mistakes: Sequence[Shown] = ()
+    doubtful: Sequence[Shown] = ()
+    network: Network | None = None
+    repeat: Repeat | None = None

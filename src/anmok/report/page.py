@@ -1,0 +1,74 @@
+"""The whole page: one file, no script, nothing fetched from anywhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+from anmok.core.errors import AnmokError
+from anmok.report.content import ReportContent
+from anmok.report.html import notes, text
+from anmok.report.sections.calibration import calibration
+from anmok.report.sections.confusion import confusion
+from anmok.report.sections.data import data
+from anmok.report.sections.figures import classes, headline
+from anmok.report.sections.gallery import gallery
+from anmok.report.sections.network import network
+from anmok.report.sections.repeat import repeat
+from anmok.report.sections.training import training
+
+SECTIONS = (confusion, gallery, classes, calibration, training, data, network, repeat)
+
+# The browser itself refuses scripts and anything that would have to be fetched.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def render(content: ReportContent) -> str:
+    """The report as one HTML document. The same content gives the same text."""
+    style = resources.files("anmok.report").joinpath("report.css").read_text(encoding="utf-8")
+    body = [part for part in (build(content) for build in SECTIONS) if part]
+    summary = f'<p class="summary">{text(content.summary)}</p>' if content.summary else ""
+    created = f'<p class="created">{text(content.created)}</p>' if content.created else ""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
+        f"<title>{text(content.title)}</title><style>{style}</style></head><body>"
+        f"<header>{created}<h1>{text(content.title)}</h1>{summary}{notes(content.warnings)}{headline(content)}"
+        f"{_contents(body)}</header><main>{''.join(body)}</main></body></html>\n"
+    )
+
+
+def write_report(path: str | Path, content: ReportContent) -> Path:
+    """Write the report to `path`, whole or not at all; the folder must exist.
+
+    Raises:
+        AnmokError: the folder is missing, cannot be written, or the disk is full. An older report then stays.
+    """
+    path = Path(path)
+    document = render(content).encode("utf-8")
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(document)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise AnmokError("the report could not be written", path=path, got=error.strerror or error,
+                         fix="a folder that exists, with room and permission to write") from error  # fmt: skip
+    return path
+
+
+def _contents(body: list[str]) -> str:
+    found = [re.match(r'<section id="(\w+)"><h2>(.*?)</h2>', part) for part in body]
+    links = "".join(f'<a href="#{match[1]}">{match[2]}</a>' for match in found if match)
+    return f"<nav>{links}</nav>" if len(body) > 1 else ""

@@ -1,0 +1,1 @@
+"""The parts of the page, one file a part; each turns plain data into markup and leaves out what is missing."""
