@@ -100,7 +100,7 @@ def extension_fits(format_name: str, suffix: str) -> bool:
 def webp_size(head: bytes) -> tuple[int, int] | None:
     """Width and height that a WebP file declares, or None.
 
-    Its decoder allocates the canvas as soon as it is made, so the size must be known before. Layout: RFC 9649, section 2.
+    Its decoder allocates the canvas as soon as it is made, so the size must be known before (layout: RFC 9649).
     """
     chunk, body = head[12:16], head[20:30]
     if len(body) < 10:
