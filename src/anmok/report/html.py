@@ -24,12 +24,26 @@ def text(value: object) -> str:
 
 
 def per_cent(value: float, digits: int = 1) -> str:
-    """A share as per cent; a dash where there is none.
+    """A share as per cent; a dash where there is none. Only a true 0 or 1 is shown as 0 or 100.
 
-    >>> per_cent(0.9158), per_cent(float("nan"))
-    ('91.6\\u202f%', '–')
+    >>> per_cent(0.9158), per_cent(0.9998), per_cent(1.0), per_cent(float("nan"))
+    ('91.6\\u202f%', '99.98\\u202f%', '100.0\\u202f%', '–')
     """
-    return "–" if not math.isfinite(value) else f"{100 * value:.{digits}f}\u202f%"
+    if not math.isfinite(value):
+        return "–"
+    while digits < 4 and 0 < value < 1 and round(100 * value, digits) in (0, 100):
+        digits += 1
+    return f"{100 * value:.{digits}f}\u202f%"
+
+
+def shortened(name: object, most: int = 30) -> str:
+    """A path or row name, its middle left out where it is long: the end tells pictures apart.
+
+    >>> shortened("t10k-images-idx3-ubyte.gz:1603", most=20)
+    't10k-im…yte.gz:1603'
+    """
+    shown = str(name)
+    return shown if len(shown) <= most else f"{shown[: most // 3 + 1]}…{shown[-(most - most // 3 - 3) :]}"
 
 
 def number(value: float) -> str:

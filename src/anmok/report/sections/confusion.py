@@ -23,7 +23,8 @@ def confusion(content: ReportContent) -> str:
         hint += " Choose a number to see its pictures."
     lead = f'<p class="hint">{hint}</p>' if few else '<p class="hint">The commonest confusions.</p>'
     body = _matrix(found) if few else ""
-    return section("confusion", "What was taken for what", lead, body, _panels(found), _commonest(found, few))
+    both = f'<div class="wide">{body}{_commonest(found, few)}</div>' if few else _commonest(found, few)
+    return section("confusion", "What was taken for what", lead, both, _panels(found))
 
 
 def _matrix(found: Confusion) -> str:

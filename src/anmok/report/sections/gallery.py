@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from anmok.report.content import ReportContent, Shown
-from anmok.report.html import image, per_cent, section, text
+from anmok.report.html import image, per_cent, section, shortened, text
 
 
 def gallery(content: ReportContent) -> str:
@@ -36,4 +36,4 @@ def _card(shown: Shown) -> str:
     note = f'<span class="note">{text(shown.note)}</span>' if shown.note else ""
     return (f'<figure class="card {kind}"><div class="pictures">{pictures}</div><figcaption>'
             f'<span class="answer">{sign}{text(shown.answer)} <b>{per_cent(shown.score, 0)}</b></span>{truth}'
-            f'{note}<code>{text(shown.id)}</code></figcaption></figure>')  # fmt: skip
+            f'{note}<code title="{text(shown.id)}">{text(shortened(shown.id))}</code></figcaption></figure>')  # fmt: skip

@@ -1,0 +1,180 @@
+"""Predictions as tables: for the eye, and as CSV, JSON lines and Parquet for other programs.
+
+Files are written as the predictions arrive, some rows at a time, to a temporary file beside the target that takes its
+name when all is written: a reader never meets half a table, and a million predictions need no more memory than a few.
+Columns: `id`, `label`, `score`, then `label_2`, `score_2` … up to `top`, and `error`, which says why there is no answer.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from anmok.core.errors import AnmokError, UsageError
+from anmok.core.types import Prediction
+
+ROWS_AT_ONCE = 4096  # rows of a Parquet row group, held in memory together
+
+Row = dict[str, Any]
+
+
+def columns(top: int = 1) -> list[str]:
+    """Names of the columns for the `top` likeliest classes.
+
+    >>> columns(2)
+    ['id', 'label', 'score', 'label_2', 'score_2', 'error']
+    """
+    if top < 1:
+        raise UsageError("at least one class is written a picture", got=top, allowed="1 or more")
+    more = [f"{name}_{place}" for place in range(2, top + 1) for name in ("label", "score")]
+    return ["id", "label", "score", *more, "error"]
+
+
+def rows(predictions: Iterable[Prediction], top: int = 1) -> Iterator[Row]:
+    """One row a prediction, with every column of `columns(top)`; what is not known is None.
+
+    >>> next(rows([Prediction("a.jpg", ("cat", "dog"), (0.9, 0.1))]))
+    {'id': 'a.jpg', 'label': 'cat', 'score': 0.9, 'error': None}
+    """
+    names = columns(top)
+    for prediction in predictions:
+        row: Row = dict.fromkeys(names)
+        row["id"], row["error"] = prediction.id, prediction.error
+        pairs = zip(prediction.labels or (), prediction.scores or (), strict=True)
+        for place, (label, score) in enumerate(itertools.islice(pairs, top), start=1):
+            end = "" if place == 1 else f"_{place}"
+            row[f"label{end}"], row[f"score{end}"] = label, float(score)
+        yield row
+
+
+def terminal_rows(predictions: Iterable[Prediction], top: int = 1) -> Iterator[list[str]]:
+    """Rows of short texts for a table on the screen: id, then `label 97.3 %` for each class, or the error.
+
+    >>> list(terminal_rows([Prediction("a.jpg", ("cat",), (0.973,)), Prediction("b.jpg", error="is empty")]))
+    [['a.jpg', 'cat 97.3 %'], ['b.jpg', 'is empty']]
+    """
+    for prediction in predictions:
+        if prediction.error is not None:
+            yield [prediction.id, prediction.error, *[""] * (top - 1)]
+            continue
+        pairs = list(zip(prediction.labels or (), prediction.scores or (), strict=True))[:top]
+        cells = [f"{label} {100 * score:.1f} %" for label, score in pairs]
+        yield [prediction.id, *cells, *[""] * (top - len(cells))]
+
+
+def write_csv(path: str | Path, predictions: Iterable[Prediction], top: int = 1) -> int:
+    """Write CSV (UTF-8, comma, one heading line; RFC 4180 quoting); returns the number of rows."""
+    with _whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns(top), lineterminator="\n")
+        writer.writeheader()
+        count = 0
+        for row in rows(predictions, top):
+            writer.writerow({name: _encodable(value) for name, value in row.items()})
+            count += 1
+        _settle(file)
+    return count
+
+
+def write_json_lines(path: str | Path, predictions: Iterable[Prediction], top: int = 1) -> int:
+    """Write one JSON object a line (UTF-8); returns the number of rows."""
+    with _whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        count = 0
+        for row in rows(predictions, top):
+            plain = {name: _encodable(value) for name, value in row.items()}
+            file.write(json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n")
+            count += 1
+        _settle(file)
+    return count
+
+
+def write_parquet(path: str | Path, predictions: Iterable[Prediction], top: int = 1) -> int:
+    """Write Parquet (text columns, float64 scores, zstd); returns the number of rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = [(name, pa.float64() if name.startswith("score") else pa.string()) for name in columns(top)]
+    schema = pa.schema(kinds)
+    count = 0
+    found = rows(predictions, top)
+    with _whole(path) as temporary:
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            while group := list(itertools.islice(found, ROWS_AT_ONCE)):
+                plain = [{name: _encodable(value) for name, value in row.items()} for row in group]
+                writer.write_table(pa.Table.from_pylist(plain, schema))
+                count += len(group)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+    return count
+
+
+WRITERS: dict[str, Callable[..., int]] = {
+    ".csv": write_csv,
+    ".jsonl": write_json_lines,
+    ".ndjson": write_json_lines,
+    ".parquet": write_parquet,
+}
+
+
+def write_predictions(path: str | Path, predictions: Iterable[Prediction], top: int = 1) -> int:
+    """Write predictions in the format that the file's ending names: .csv, .jsonl, .ndjson or .parquet.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        UsageError: another ending.
+        AnmokError: the file cannot be written; nothing is then left behind, and an older file stays as it was.
+    """
+    writer = WRITERS.get(Path(path).suffix.lower())
+    if writer is None:
+        raise UsageError("the ending names no table format", path=path, got=repr(Path(path).suffix),
+                         allowed=", ".join(WRITERS))  # fmt: skip
+    return writer(path, predictions, top)
+
+
+@contextmanager
+def _whole(path: str | Path) -> Iterator[Path]:
+    """A temporary file beside `path` that replaces it when the block ends well, and vanishes when it does not."""
+    path = Path(path)
+    temporary = None
+    try:
+        try:
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+            os.close(handle)
+            temporary = Path(name)
+            yield temporary
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except OSError as error:
+            raise AnmokError("the table could not be written", path=path, got=error.strerror or error,
+                             fix="a folder that exists, with room and permission to write") from error  # fmt: skip
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _settle(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _encodable(value: Any) -> Any:
+    """File names that are no UTF-8 reach Python as lone surrogates, which no table can hold: shown as \\udcXX."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+def heading(top: int = 1) -> Sequence[str]:
+    """The headings that go with `terminal_rows`.
+
+    >>> heading(2)
+    ['picture', 'answer', 'second']
+    """
+    names = ["answer", "second", "third", *(f"{place}th" for place in range(4, top + 1))]
+    return ["picture", *names[:top]]
