@@ -1,0 +1,110 @@
+"""Files that are either the old or the new, never something between.
+
+Every file a run publishes is written under a temporary name in its own folder, fsynced and renamed; then the folder is
+fsynced. A process killed, or a disk found full, at any of these calls leaves what was there before. `$TMPDIR` plays no
+part: a rename from another filesystem would be a copy.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from anmok.core.errors import CheckpointError
+
+TEMPORARY = ".writing-"  # files of this prefix are left by killed writers and may be deleted
+
+_REMEDIES = {
+    errno.ENOSPC: ("the disk is full", "free some space, then resume"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space, then resume"),
+    errno.EACCES: ("writing is not permitted", "give yourself write permission there, then resume"),
+    errno.EPERM: ("writing is not permitted", "give yourself write permission there, then resume"),
+    errno.EROFS: ("the file system is read-only", "remount it writable or copy the run elsewhere, then resume"),
+    errno.EIO: ("the disk reported an input/output error", "check the disk, copy the run elsewhere, then resume"),
+}
+
+
+@contextmanager
+def naming_the_cause(path: Path) -> Iterator[None]:
+    """Turn an `OSError` of the block into a `CheckpointError` that says what the disk refused and what to do."""
+    try:
+        yield
+    except OSError as error:
+        cause, fix = _REMEDIES.get(error.errno or 0, ("it could not be written", "look at the cause, then resume"))
+        got = f"{errno.errorcode.get(error.errno or 0, 'OSError')}, {error.strerror or error}"
+        raise CheckpointError(
+            f"{cause}; what was saved before is intact", path=error.filename or path, got=got, fix=fix
+        ) from error
+
+
+def write_atomic(path: Path, chunks: Iterable[bytes | memoryview], *, sync_folder: bool = True) -> tuple[int, str]:
+    """Publish a file from its chunks and return its length and SHA-256.
+
+    With `sync_folder=False` the caller publishes several files and syncs their folder once, with `fsync_folder`.
+
+    Raises:
+        CheckpointError: the file could not be written; the file of that name, if any, is what it was.
+    """
+    temporary = path.with_name(f"{TEMPORARY}{path.name}-{os.getpid()}")
+    digest, length = hashlib.sha256(), 0
+    with naming_the_cause(path):
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            try:
+                for chunk in chunks:
+                    digest.update(chunk)
+                    length += _write_all(descriptor, memoryview(chunk))
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.replace(temporary, path)  # noqa: PTH105
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        if sync_folder:
+            fsync_folder(path.parent)
+    return length, digest.hexdigest()
+
+
+def _write_all(descriptor: int, view: memoryview) -> int:
+    length = len(view)
+    while view:  # a nearly full disk takes part of a write before it refuses the rest
+        written = os.write(descriptor, view)
+        view = view[written:]
+    return length
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make renames in `folder` durable. Windows has no such call and orders renames by itself."""
+    if os.name == "nt":
+        return
+    with naming_the_cause(folder):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Publish a UTF-8 text file. Raises `CheckpointError`."""
+    write_atomic(path, [text.encode()])
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Publish strict, indented JSON: no NaN, non-ASCII kept. Raises `CheckpointError`."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def sweep(folder: Path) -> None:
+    """Delete the temporary files that killed writers left in `folder`. Only the folder's owner may do this."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        with suppress(OSError):
+            path.unlink()

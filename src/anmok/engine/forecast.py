@@ -1,0 +1,159 @@
+"""How long a stage will take and how much memory it needs, measured before it starts."""
+
+from __future__ import annotations
+
+import copy
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import nn
+
+from anmok.core.task import Stage, Task
+from anmok.core.types import Batch
+from anmok.engine.randomness import untouched_rng
+from anmok.engine.tree import same
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A prediction for one stage.
+
+    Args:
+        seconds_per_step: of training, waiting for the batch included.
+        seconds_evaluate: of one evaluation; None: not measured, and not part of the total.
+        seconds_total: of the whole stage as planned.
+        bytes_peak: largest memory of the process (of the graphics card, where one is used); 0 where unknown.
+    """
+
+    seconds_per_step: float
+    seconds_evaluate: float | None
+    seconds_total: float
+    bytes_peak: int
+
+
+def forecast(
+    stage: Stage,
+    task: Task,
+    step: Callable[[Batch, int], None],
+    *,
+    device: torch.device,
+    steps: int,
+    evaluate: bool,
+    fixed: bool = False,
+) -> Forecast:
+    """Run a few steps, and an evaluation if asked, then put everything back bit for bit.
+
+    Args:
+        stage: the stage about to begin.
+        task: its task: networks and state are restored.
+        step: trains on one batch at a step's number.
+        device: where it computes.
+        steps: planned for the stage.
+        evaluate: measure one whole evaluation too.
+        fixed: always measure the same number of steps (several processes must agree).
+    """
+    seconds_evaluate = None
+    with _throwaway(stage, task), untouched_rng():
+        batches = stage.batches.epoch(0)
+        seconds_per_step = _measure(batches, step, device, steps, fixed)
+        if evaluate and stage.evaluate is not None:
+            start = perf_counter()
+            stage.evaluate()
+            seconds_evaluate = perf_counter() - start
+    total = steps * seconds_per_step + (seconds_evaluate or 0.0) * math.ceil(steps / max(1, len(stage.batches)))
+    return Forecast(seconds_per_step, seconds_evaluate, total, peak_memory(device))
+
+
+def _measure(
+    batches: Iterator[Batch], step: Callable[[Batch, int], None], device: torch.device, steps: int, fixed: bool
+) -> float:
+    """Seconds a step: the first one warms up, then for about 1 % of the stage's time, three steps at least."""
+    number, start = 0, perf_counter()
+    first = seconds = 0.0
+    try:
+        for number, batch in enumerate(batches):
+            step(batch, number)
+            _wait_for(device)
+            if number == 0:
+                first, start = perf_counter() - start, perf_counter()
+                continue
+            seconds = perf_counter() - start
+            if number >= 3 and (fixed or seconds > 0.01 * steps * seconds / number or seconds > 2.0):
+                break
+    finally:
+        getattr(batches, "close", lambda: None)()
+    return seconds / number if number else first
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+@contextmanager
+def _throwaway(stage: Stage, task: Task) -> Iterator[None]:
+    """Undo what training and evaluating change: weights, buffers, modes, optimizers, gradients, the task's state."""
+    networks = {id(net): net for net in task.networks().values()}
+    networks |= {id(net): net for phase in stage.phases for net in phase.networks.values()}
+    tensors = [tensor for net in networks.values() for tensor in (*net.parameters(), *net.buffers())]
+    copies = [tensor.detach().clone() for tensor in tensors]
+    modes = modes_of(networks.values())
+    optimizers = [(phase.optimizer, copy.deepcopy(phase.optimizer.state_dict())) for phase in stage.phases]
+    state = copy.deepcopy(dict(task.state()))
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for tensor, kept in zip(tensors, copies, strict=True):
+                tensor.copy_(kept)
+        restore_modes(modes)
+        for optimizer, saved in optimizers:
+            optimizer.zero_grad(set_to_none=True)
+            optimizer.state.clear()
+            optimizer.load_state_dict(saved)
+        if not same(state, dict(task.state())):  # taking a state back may cost something: rebuilding a pool, say
+            task.load_state(state)
+
+
+def modes_of(networks: Any) -> list[tuple[nn.Module, bool]]:
+    """Every module's training flag."""
+    return [(module, module.training) for network in networks for module in network.modules()]
+
+
+def restore_modes(modes: list[tuple[nn.Module, bool]]) -> None:
+    """Give back what `modes_of` took: an evaluation calls `eval()`, and frozen parts may be in that mode for good."""
+    for module, training in modes:
+        module.training = training
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: the process's largest resident size so far, or the graphics card's largest allocation; 0 if unknown."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def planned_steps(forecast: Forecast, seconds: float, batches: int, epochs: int) -> int:
+    """Steps that fit into `seconds` together with an evaluation an epoch, at least 1 and at most `epochs` epochs."""
+    step, evaluate = forecast.seconds_per_step, forecast.seconds_evaluate or 0.0
+    per_epoch = batches * step + evaluate
+    whole = int(seconds // per_epoch) if per_epoch > 0 else epochs
+    rest = seconds - whole * per_epoch - evaluate
+    steps = whole * batches + (int(rest / step) if rest > 0 and step > 0 else 0)
+    return max(1, min(steps, batches * epochs))
+
+
+def as_row(forecast: Forecast) -> Mapping[str, float | int | None]:
+    """Plain values, for the run folder."""
+    return dict(vars(forecast))
