@@ -80,7 +80,7 @@ def _padded(low: float, high: float, share: bool) -> tuple[float, float]:
 def _grid(scale: _Scale, chart: Chart) -> str:
     right, floor = WIDTH - RIGHT, HEIGHT - BOTTOM
     parts = []
-    for value in ticks(scale.y_low, scale.y_high, 4):
+    for value in ticks(scale.y_low, scale.y_high):
         height = scale.y(value)
         label = f"{100 * value:.4g}%" if chart.kind == "share" else number(10**value if chart.log else value)
         parts.append(f'<path class="grid" d="M{LEFT} {height}H{right}"/>')

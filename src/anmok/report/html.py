@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import math
+import re
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -14,13 +15,16 @@ from PIL import Image
 from anmok.report.content import Picture
 
 PIXELATED_BELOW = 100  # sides up to this many pixels are magnified as squares, not smeared
+UNSHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 LARGEST_SIDE = 360  # a picture in the report is a thumbnail, so that the file can be sent by mail
 
 
 def text(value: object) -> str:
-    """A value as inert text: no class name, path or message can become markup, in content or in an attribute."""
-    shown = "".join(character if character.isprintable() or character == "\n" else "�" for character in str(value))
-    return html.escape(shown, quote=True)
+    """A value as inert text: no class name, path or message can become markup, in content or in an attribute.
+
+    Control characters, halves of surrogate pairs and marks that turn the reading direction are shown as �.
+    """
+    return html.escape(UNSHOWN.sub("�", str(value)), quote=True)
 
 
 def per_cent(value: float, digits: int = 1) -> str:
@@ -36,10 +40,10 @@ def per_cent(value: float, digits: int = 1) -> str:
     return f"{100 * value:.{digits}f}\u202f%"
 
 
-def shortened(name: object, most: int = 30) -> str:
+def shortened(name: object, most: int = 20) -> str:
     """A path or row name, its middle left out where it is long: the end tells pictures apart.
 
-    >>> shortened("t10k-images-idx3-ubyte.gz:1603", most=20)
+    >>> shortened("t10k-images-idx3-ubyte.gz:1603")
     't10k-im…yte.gz:1603'
     """
     shown = str(name)

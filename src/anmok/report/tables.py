@@ -2,7 +2,8 @@
 
 Files are written as the predictions arrive, some rows at a time, to a temporary file beside the target that takes its
 name when all is written: a reader never meets half a table, and a million predictions need no more memory than a few.
-Columns: `id`, `label`, `score`, then `label_2`, `score_2` … up to `top`, and `error`, which says why there is no answer.
+
+Columns: `id`, `label`, `score`, then `label_2`, `score_2` … up to `top`, and `error`: why there is no answer.
 """
 
 from __future__ import annotations

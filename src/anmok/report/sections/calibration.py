@@ -32,7 +32,7 @@ def _words(found: Calibration) -> str:
     words = [f"<p>On average certainty and accuracy lie <b>{per_cent(found.error)}</b> apart (expected calibration "
              f"error); the network is {manner}.</p>"]  # fmt: skip
     if found.temperature is not None:
-        before = "" if found.error_before is None else f", before it {per_cent(found.error_before)}"
+        before = "" if found.error_before is None else f"; before, the error was {per_cent(found.error_before)}"
         words.append(f"<p>Certainties are softened with a temperature of {number(found.temperature)}, fitted on "
                      f"validation pictures{text(before)}.</p>")  # fmt: skip
     words.append('<p class="hint">Each dot is a group of pictures with like certainty, the larger the more pictures. '
@@ -61,7 +61,7 @@ def _curve(found: Calibration) -> str:
             continue
         x, y = place(confidence, accuracy)
         told = f"{count} pictures: certain {100 * confidence:.1f} %, right {100 * accuracy:.1f} %"
-        radius = 2.5 + 7 * math.sqrt(count / most)
+        radius = 2 + 5 * math.sqrt(count / most)
         dots.append(f'<circle class="s0" cx="{x}" cy="{y}" r="{radius:.1f}"><title>{told}</title></circle>')
         path.append(f"{'L' if path else 'M'}{x} {y}")
     parts.append(f'<path class="line s0" d="{"".join(path)}"/>{"".join(dots)}')

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from anmok.report.content import ClassLine, Figure, ReportContent
 from anmok.report.html import fold, number, per_cent, section, table, text
 
@@ -29,18 +32,28 @@ def _figure(figure: Figure) -> str:
 
 def classes(content: ReportContent) -> str:
     """The table of classes, the weakest first."""
-    lines = sorted(content.classes, key=lambda line: (line.f1[0] != line.f1[0], line.f1[0]))
+    lines = sorted(content.classes, key=lambda line: (math.isnan(line.f1[0]), line.f1[0]))
     if not lines:
         return ""
-    rows = [[text(line.name), number(line.pictures), *_cells(line)] for line in lines]
-    shown = table(["class", "pictures", "precision", "recall", "F1", ""], rows, "tnnnnt")
-    hint = ('<p class="hint">Weakest first. The bar spans the 95 % interval of F1; under each figure stands its own. '
+    start = _axis_start(lines)
+    rows = [[text(line.name), number(line.pictures), *_cells(line, start)] for line in lines]
+    axis = f"F1, {100 * start:.0f} to 100 %"
+    shown = table(["class", "pictures", "precision", "recall", "F1", axis], rows, "tnnnnt")
+    hint = ('<p class="hint">Weakest first. Under each figure stands its 95 % interval, and the bar spans that of F1. '
             "Few pictures make wide intervals.</p>")  # fmt: skip
     return section("classes", "Class by class", hint, fold("All classes", shown) if len(lines) > FOLD_BEYOND else shown)
 
 
-def _cells(line: ClassLine) -> list[str]:
-    return [*(_cell(*figure) for figure in (line.precision, line.recall, line.f1)), span(*line.f1)]
+def _axis_start(lines: Sequence[ClassLine]) -> float:
+    """The tenth below the lowest interval: differences between good classes stay visible."""
+    lows = [line.f1[1] for line in lines if math.isfinite(line.f1[0])]
+    return min(0.9, math.floor(10 * max(0.0, min(lows, default=0.0))) / 10)
+
+
+def _cells(line: ClassLine, start: float) -> list[str]:
+    figures = (line.precision, line.recall, line.f1)
+    scaled = ((value - start) / (1 - start) for value in line.f1)
+    return [*(_cell(*figure) for figure in figures), span(*scaled)]
 
 
 def _cell(value: float, low: float, high: float) -> str:
@@ -48,7 +61,7 @@ def _cell(value: float, low: float, high: float) -> str:
 
 
 def span(value: float, low: float, high: float) -> str:
-    """An interval within [0, 1] drawn as a bar with a dot at the value."""
-    if value != value:
+    """An interval within [0, 1] drawn as a bar with a line at the value."""
+    if not math.isfinite(value):
         return ""
     return f'<span class="span" style="--l:{low:.4f};--h:{high:.4f};--v:{value:.4f}"></span>'

@@ -33,7 +33,8 @@ def _card(shown: Shown) -> str:
     if shown.overlay is not None:
         pictures += image(shown.overlay, f"explanation of {shown.id}")
     truth = f'<span class="truth">is {text(shown.truth)}</span>' if kind == "wrong" else ""
+    name = f'<code title="{text(shown.id)}">{text(shortened(shown.id))}</code>'
     note = f'<span class="note">{text(shown.note)}</span>' if shown.note else ""
     return (f'<figure class="card {kind}"><div class="pictures">{pictures}</div><figcaption>'
             f'<span class="answer">{sign}{text(shown.answer)} <b>{per_cent(shown.score, 0)}</b></span>{truth}'
-            f'{note}<code title="{text(shown.id)}">{text(shortened(shown.id))}</code></figcaption></figure>')  # fmt: skip
+            f'{note}{name}</figcaption></figure>')  # fmt: skip
