@@ -1,0 +1,104 @@
+"""The knives: every classic network, one paper a file, verified against its published form.
+
+    import anmok
+    net = anmok.networks.vgg16(num_classes=10, in_channels=1)
+    print(anmok.networks.card("vgg16"))
+
+A network's name means the function that builds it, also where its file has the same name. Importing this package
+imports no torch; the first network asked for does.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from anmok.core.errors import nearest
+from anmok.core.registry import Registry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+    from anmok.core.weights import Weights
+    from anmok.networks._card import Card
+
+NETWORKS: Registry[Callable[..., Any]] = Registry("anmok.networks", "network")
+
+TIMM = "timm:"
+
+
+def build(
+    name: str, *, num_classes: int, in_channels: int = 3, weights: str | Path | Weights | None = None, **kwargs: Any
+) -> nn.Module:
+    """A network by name: one of `NETWORKS`, or `timm:<name>` for any network that timm knows.
+
+    Args:
+        name: as in `NETWORKS`, or `timm:` and timm's name.
+        num_classes: outputs.
+        in_channels: channels of the pictures.
+        weights: None for random ones; `"imagenet"` for the newest published file, downloaded on first use;
+            `"imagenet-v1"` … for a certain one; or the path of a file. See `published`.
+        kwargs: the network's own keywords.
+
+    Raises:
+        UsageError: for an unknown name, unknown weights, or a keyword the network does not have.
+    """
+    return _function(name)(num_classes=num_classes, in_channels=in_channels, weights=weights, **kwargs)
+
+
+def card(name: str) -> Card:
+    """The card of a network, by the names that `build` takes. Printing it gives a page for the terminal."""
+    if name.startswith(TIMM):
+        from anmok.networks.timm_backbone import timm_card
+
+        return timm_card(name.removeprefix(TIMM))
+    return NETWORKS[name].card  # type: ignore[attr-defined]
+
+
+def published(name: str) -> Mapping[str, Weights]:
+    """The published weights of a network, oldest first: `{"imagenet-v1": Weights(…), …}`; empty where there are none.
+
+    `weights="imagenet"` means the last of them.
+    """
+    return {} if name.startswith(TIMM) else NETWORKS[name].weights  # type: ignore[attr-defined]
+
+
+def _function(name: str) -> Callable[..., nn.Module]:
+    if name.startswith(TIMM):
+        from functools import partial
+
+        from anmok.networks.timm_backbone import timm_backbone
+
+        return partial(timm_backbone, name.removeprefix(TIMM))
+    return NETWORKS[name]
+
+
+def __getattr__(name: str) -> Any:
+    if not name.startswith("_"):
+        if name in NETWORKS:
+            return NETWORKS[name]
+        if name in globals():  # scanning the room has just bound a submodule of this name
+            return globals()[name]
+    guess = None if name.startswith("_") else nearest(name, NETWORKS)
+    hint = f"; did you mean {guess!r}?" if guess else ""
+    raise AttributeError(f"module {__name__!r} has no network {name!r}{hint}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *NETWORKS})
+
+
+class _Room(ModuleType):
+    """Binds a network's name to its function where import would bind it to the file of the same name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, ModuleType) and name in vars(value):
+            value = vars(value)[name]
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Room
