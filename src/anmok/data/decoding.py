@@ -91,6 +91,7 @@ class DecodingPool:
         if getattr(pictures, "in_memory", False):
             self._count = 0
         self._workers: list[WorkerProcess] = []
+        self._owner = os.getpid()
         self._stop = threading.Event()
         if not self._count:
             return
@@ -139,12 +140,16 @@ class DecodingPool:
 
     def close(self) -> None:
         """End the workers at once. Answers not yet read are lost."""
+        self._end(wait=True)
+
+    def _end(self, *, wait: bool) -> None:
+        workers, self._workers = self._workers, []
+        if not workers or self._owner != os.getpid():  # after a fork they remain the parent's
+            return
         self._stop.set()
-        for worker in self._workers:
+        for worker in workers:
             worker.close()
-        if self._workers:
-            self._threads.shutdown(wait=True, cancel_futures=True)
-        self._workers = []
+        self._threads.shutdown(wait=wait, cancel_futures=True)
 
     def __enter__(self) -> DecodingPool:
         return self
@@ -153,11 +158,8 @@ class DecodingPool:
         self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_workers", None):
-            self._stop.set()
-            for worker in self._workers:
-                worker.close()
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        if hasattr(self, "_stop"):
+            self._end(wait=False)
 
 
 def _watch(workers: Sequence[WorkerProcess], stop: threading.Event) -> None:

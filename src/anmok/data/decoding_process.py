@@ -28,6 +28,10 @@ _BOOT = "import sys; sys.path[:] = sys.argv[1:]; from anmok.data.decoding_worker
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
+class DecoderLostError(PictureError):
+    """The picture's decoder crashed or ran out of time, each time it was tried."""
+
+
 class _WorkerLostError(Exception):
     """The process ended before it answered; says how."""
 
@@ -85,9 +89,9 @@ class WorkerProcess:
                 self._process.kill()
                 self._process.wait()
 
-    def _verdict(self, locator: str | int, cause: _WorkerLostError) -> PictureError:
+    def _verdict(self, locator: str | int, cause: _WorkerLostError) -> DecoderLostError:
         fix = "the file is probably damaged: save it again with another program, or remove it"
-        return PictureError(f"{cause}, {_TRIES} times", path=str(locator), fix=fix)
+        return DecoderLostError(f"{cause}, {_TRIES} times", path=str(locator), fix=fix)
 
     def _started(self) -> subprocess.Popen[bytes]:
         for attempt in itertools.count(1):
