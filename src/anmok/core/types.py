@@ -28,6 +28,7 @@ class Entry:
     `locator` is what the data set's `pictures` need to find the pixels: that path, or a row number.
     `target` is the task's answer: a class index, a mask's path, boxes, a partner picture, or None.
     `group` names what must stay on one side of a split (a video, a patient, a burst), or None.
+    `origin` is the row that named the picture (`labels.csv:17`) where `id` is its path, or None.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Entry:
     target: Any = None
     split: str | None = None
     group: str | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

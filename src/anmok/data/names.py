@@ -11,8 +11,8 @@ from anmok.data.walk import readable
 
 _SPLIT_WORDS = {
     "train": ("train", "training", "trn", "trainset", "train set"),
-    "val": ("val", "valid", "validation", "validate", "dev", "valset", "validation set"),
-    "test": ("test", "testing", "tst", "t10k", "testset", "test set", "publictest", "privatetest"),
+    "val": ("val", "valid", "validation", "validate", "dev", "valset", "validation set", "publictest"),
+    "test": ("test", "testing", "tst", "t10k", "testset", "test set", "privatetest"),
 }
 _SPLIT_OF = {word: split for split, words in _SPLIT_WORDS.items() for word in words}
 

@@ -17,7 +17,8 @@ from anmok.data.walk import Tree, walk
 class ReadOptions:
     """What the user may say about data that does not speak for itself. Every field may stay None.
 
-    `path_column`, `label_column`, `split_column`, `group_column`: names of a table's columns.
+    `path_column`, `label_column`, `split_column`, `group_column`: names of a table's columns; a `label_column` of ""
+    says that there is none.
     `pictures`: the folder that a table's paths start from. `shape`: (height, width, channels) of pictures stored as
     numbers. `follow_links`: also read what links outside the folder lead to.
     """
@@ -52,6 +53,21 @@ class Source:
     def tree(self) -> Tree:
         """All that lies under `root`."""
         return walk(self.root, self.options.follow_links)
+
+    @cached_property
+    def top(self) -> str:
+        """Where things begin below `root`: "" or, where there is nothing but one folder, that folder and a slash."""
+        top = ""
+        while True:
+            files = any(path.startswith(top) and "/" not in path[len(top) :] for path in self.tree.files)
+            inside = [path for path in self.tree.folders if path.startswith(top) and "/" not in path[len(top) :]]
+            if files or len(inside) != 1:
+                return top
+            top = inside[0] + "/"
+
+    def beside(self) -> list[str]:
+        """Paths below `root` of the files at the top: those among which tables and the like are looked for."""
+        return [path for path in self.tree.files if path.startswith(self.top) and "/" not in path[len(self.top) :]]
 
     @cached_property
     def sorted_files(self) -> tuple[list[str], list[Skipped], list[Quarantined]]:

@@ -107,7 +107,8 @@ class _Walker:
         """Real folders first, then folders behind links, each real folder once: no loop can hold the walk."""
         self.real_root = os.path.realpath(self.root)
         entered: set[tuple[int, int]] = set()
-        waiting, linked = [("", False)], []
+        waiting: list[tuple[str, bool]] = [("", False)]
+        linked: list[tuple[str, bool]] = []
         while waiting or linked:
             folder, hidden = waiting.pop() if waiting else linked.pop(0)
             try:

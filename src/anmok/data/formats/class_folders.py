@@ -47,7 +47,8 @@ class Layout:
 
 def find_layout(folders: Iterable[tuple[str, ...]]) -> Layout:
     """The layout that the folders holding pictures suggest, each folder given as its parts below the root."""
-    places, prefix = set(folders), ()
+    places = set(folders)
+    prefix: tuple[str, ...] = ()
     while True:
         tops = defaultdict(set)
         for place in places:

@@ -68,7 +68,7 @@ class Idx:
             task="classify",
             classes=names or tuple(str(value) for value in values),
             entries=_entries(pairs, arrays, labels, number),
-            pictures=ArrayPictures(stacked, hashlib.blake2b(np.ascontiguousarray(stacked)).digest()),
+            pictures=ArrayPictures(stacked, hashlib.blake2b(np.ascontiguousarray(stacked).data).digest()),
             seen=len(stacked),
             unit="rows",
             files=_file_account(source, pairs),
