@@ -28,13 +28,16 @@ _FASHION_MNIST_LABELS = {  # SHA-256 of the label bytes of the published parts
 _DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
 
-def known_classes(path: Path, values: Sequence[int], digests: Sequence[str]) -> tuple[tuple[str, ...], str]:
+def known_classes(
+    path: Path, values: Sequence[int], digests: Sequence[str] = (), files: Sequence[str] = ()
+) -> tuple[tuple[str, ...], str]:
     """Names for numbered classes, and how they were recognised; both empty where nothing is known.
 
     Args:
-        path: what the user named; its own name and its folder's are looked at.
+        path: what the user named; its own name is looked at, and that of the folder that a file lies in.
         values: the distinct labels.
         digests: SHA-256 of each part's label bytes.
+        files: names of the files read, looked at as well.
     """
     if not values or not set(values) <= set(range(10)):
         return (), ""
@@ -42,8 +45,10 @@ def known_classes(path: Path, values: Sequence[int], digests: Sequence[str]) -> 
     if parts:
         return FASHION_MNIST, f"class names of Fashion-MNIST: its {' and '.join(parts)} labels, by their SHA-256"
     path = path.resolve()
-    if any("fashion" in name.lower() for name in (path.name, "" if path.is_dir() else path.parent.name)):
-        return FASHION_MNIST, f"class names of Fashion-MNIST, because {path.name!r} says so"
+    names = [path.name, *files] if path.is_dir() else [path.name, path.parent.name]
+    telling = next((name for name in names if "fashion" in name.lower()), None)
+    if telling is not None:
+        return FASHION_MNIST, f"class names of Fashion-MNIST, because the name {telling!r} says so"
     return (), ""
 
 

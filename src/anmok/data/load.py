@@ -107,6 +107,8 @@ def recognise(source: Source) -> tuple[str, Recognition]:
         raise DataError("the form of this data is not recognised", path=source.path, got=_seen(source), allowed=_FORMS)
     rivals = [name for name in ranked if best.sure - answers[name].sure < _TIE]
     if len(rivals) > 1:
+        if agreed := _agreed(source, rivals):
+            return agreed, answers[agreed]
         raise DataError(
             "this data can be read in more than one way",
             path=source.path,
@@ -114,6 +116,28 @@ def recognise(source: Source) -> tuple[str, Recognition]:
             fix=f"--format {' or --format '.join(rivals)}",
         )
     return ranked[0], best
+
+
+def _agreed(source: Source, rivals: list[str]) -> str | None:
+    """The rival that tells most, where all give the pictures that they share the same classes.
+
+    So it is with class folders beside a table that lists what lies in them.
+    """
+    try:
+        readings = {name: FORMATS[name]().read(source) for name in rivals}
+    except DataError:
+        return None
+    told = {
+        name: {(str(data.root), entry.locator): data.classes[entry.target] for entry in data.entries}
+        for name, data in readings.items()
+        if data.classes and all(isinstance(entry.target, int) for entry in data.entries)
+    }
+    if len(told) < len(rivals):
+        return None
+    shared = set.intersection(*(set(classes) for classes in told.values()))
+    if not shared or any(len({classes[picture] for classes in told.values()}) > 1 for picture in shared):
+        return None
+    return max(rivals, key=lambda name: (bool(set(readings[name].splits) - {""}), len(readings[name])))
 
 
 def _neighbour(place: Path) -> str | None:

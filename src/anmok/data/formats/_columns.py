@@ -108,20 +108,22 @@ def _found(cell: str, finder: Finder) -> bool:
     return True
 
 
-def _path_column(columns: Sequence[list[str]], finder: Finder, asked: int | None) -> tuple[int | None, float]:
+def _path_column(columns: Sequence[list[str]], finder: Finder, wanted: int | None) -> tuple[int | None, float]:
     """The column most of whose cells name files, else one whose cells look like names of pictures."""
     best, best_score = None, (0.0, 0.0, 0.0)
     for at, cells in enumerate(columns):
         filled = [cell for cell in cells if cell]
-        if not filled or (asked is not None and at != asked):
+        if not filled or (wanted is not None and at != wanted):
             continue
+        if wanted is None and not any(_names_picture(cell, finder) for cell in filled[:: 1 + len(filled) // 25]):
+            continue  # tables of hundreds of columns of numbers should cost little
         found = sum(_found(cell, finder) for cell in filled) / len(filled)
         suffixes = PICTURE_SUFFIXES | FOREIGN_SUFFIXES
         looks = sum(posixpath.splitext(cell)[1].lower() in suffixes for cell in filled) / len(filled)
         score = (found, looks, len(set(filled)) / len(filled))  # a number may be a label and a file's name: ids vary
-        if score > best_score and (found > 0.1 or looks > 0.5 or asked is not None):
+        if score > best_score and (found > 0.1 or looks > 0.5 or wanted is not None):
             best, best_score = at, score
-    return (asked, best_score[0]) if asked is not None else (best, best_score[0])
+    return (wanted, best_score[0]) if wanted is not None else (best, best_score[0])
 
 
 def is_split(name: str, cells: list[str]) -> bool:

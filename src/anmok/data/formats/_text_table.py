@@ -46,11 +46,14 @@ class Rows:
     blank: tuple[Skipped, ...]
 
 
-def head(path: Path, count: int = 200) -> tuple[Dialect, list[Row]] | None:
-    """The dialect and first rows of a text table, or None where the file is no text or cannot be read."""
+def head(path: Path, count: int = 200, limit: int = _HEAD) -> tuple[Dialect, list[Row]] | None:
+    """The dialect and first rows of a text table, or None where the file is no text or cannot be read.
+
+    `limit` is how many bytes are looked at.
+    """
     try:
         with path.open("rb") as file:
-            content = file.read(_HEAD)
+            content = file.read(limit)
             whole = not file.read(1)
     except OSError:
         return None
@@ -58,6 +61,7 @@ def head(path: Path, count: int = 200) -> tuple[Dialect, list[Row]] | None:
         return None
     if not whole:  # end with a whole line, so that no character and no row is cut
         content = content[: content.rfind(b"\n") + 1] or content
+    content = b"".join(content.splitlines(keepends=True)[: count + 2])
     dialect, text = decode(content)
     rows = _parse(text, dialect, path).rows[:count]
     return (dialect, rows) if rows else None
