@@ -18,6 +18,7 @@ from anmok.core.errors import DataError
 from anmok.core.registry import register
 from anmok.core.types import Dataset, Entry, FileAccount, Skipped
 from anmok.data.formats._idx_file import IdxHeader, read_idx, sniff
+from anmok.data.kinds import FOREIGN_SUFFIXES, OTHER_SUFFIXES, PICTURE_SUFFIXES
 from anmok.data.known import known_classes
 from anmok.data.names import split_in_file_name
 from anmok.data.source import Recognition, Source
@@ -78,11 +79,15 @@ class Idx:
 
 def _idx_files(source: Source) -> dict[Path, IdxHeader]:
     """The IDX files at the top of the folder (or beside the file given), with their headers."""
-    try:
-        beside = sorted(path for path in source.root.iterdir() if path.is_file())
-    except OSError:
-        return {}
-    likely = [path for path in beside if re.search(r"idx|ubyte|images|labels", path.name, re.I) or path == source.path]
+    if source.is_folder:
+        beside = [source.root / path for path in source.beside()]
+    else:
+        try:
+            beside = sorted(path for path in source.root.iterdir() if path.is_file())
+        except OSError:
+            beside = []
+    passed = PICTURE_SUFFIXES | FOREIGN_SUFFIXES | OTHER_SUFFIXES - {".gz"}
+    likely = [path for path in beside if path.suffix.lower() not in passed or path == source.path]
     headers = {path: header for path in likely if (header := sniff(path)) is not None}
     return headers if source.is_folder or source.path in headers else {}
 
@@ -191,17 +196,13 @@ def _entries(
 
 
 def _file_account(source: Source, pairs: list[Pair]) -> FileAccount:
-    used = {path.name for pair in pairs for path in (pair.pictures, pair.labels) if path is not None}
+    files = [path for pair in pairs for path in (pair.pictures, pair.labels) if path is not None]
+    used = {path.relative_to(source.root).as_posix() for path in files}
     if not source.is_folder:
         return FileAccount(seen=len(used), used=len(used))
     tree = source.tree
     others = [Skipped(readable(path), "not one of the IDX files read") for path in tree.files if path not in used]
-    return FileAccount(
-        tree.seen,
-        tree.seen - len(tree.quarantined) - len(tree.skipped) - len(others),
-        tree.quarantined,
-        (*tree.skipped, *others),
-    )
+    return FileAccount(tree.seen, len(used), tree.quarantined, (*tree.skipped, *others))
 
 
 def _digest(labels: np.ndarray) -> str:
