@@ -1,0 +1,5 @@
+"""`python -m anmok`."""
+
+from anmok.cli import main
+
+main()

@@ -1,0 +1,184 @@
+"""One function a command: its flags are the verb's settings, its body prints what the verb returns.
+
+Results go to standard output, everything else to standard error. Verbs are imported inside, so that `--help` answers
+without waiting for torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from pydantic import BaseModel
+
+from anmok.cli import show
+from anmok.verbs.settings import (
+    CheckSettings,
+    DemoSettings,
+    EvalSettings,
+    ExplainSettings,
+    PredictSettings,
+    TrainSettings,
+)
+
+Flags = Parameter(name="*")
+Json = Annotated[bool, Parameter(negative=(), help="Print the result as JSON.")]
+Quiet = Annotated[bool, Parameter(negative=(), help="Print nothing but the result.")]
+
+
+def demo_command(
+    *, settings: Annotated[DemoSettings | None, Flags] = None, json: Json = False, quiet: Quiet = False
+) -> int:
+    """The whole journey on bundled pictures, offline, in about a minute."""
+    run = _verb("demo")(quiet=quiet or json, **_given(settings))
+    return show.print_run(run, not json)
+
+
+def check_command(
+    data: str, /, *, settings: Annotated[CheckSettings | None, Flags] = None, json: Json = False, quiet: Quiet = False
+) -> int:
+    """What is this data, which task fits, what is wrong with it. Exit code 1 where something is.
+
+    Parameters
+    ----------
+    data
+        A folder, a CSV, IDX files, an archive of these, or the name of a known data set such as fashion-mnist.
+    """
+    found = _verb("check")(data, quiet=quiet or json, **_given(settings))
+    print(show.as_json(found.to_json()) if json else show.check_text(found))
+    return 1 if found.has_findings else 0
+
+
+def train_command(
+    data: str | None = None,
+    /,
+    *,
+    settings: Annotated[TrainSettings | None, Flags] = None,
+    settings_file: Annotated[Path | None, Parameter(name="--settings", help="YAML of settings; flags win.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Learn from pictures: the run folder holds weights, card, curves and report.
+
+    Parameters
+    ----------
+    data
+        A folder of class folders, a CSV, IDX files, an archive of these, or the name of a known data set.
+    """
+    given = _given(settings)
+    if settings_file is not None:
+        from_file = import_module("anmok.verbs.settings_file").read_settings_file(settings_file)
+        data = data or from_file.pop("data", None)
+        from_file.pop("data", None)
+        given = {**from_file, **given}
+    run = _verb("train")(data, quiet=quiet or json, **given)
+    return show.print_run(run, not json)
+
+
+def eval_command(
+    run: Path,
+    data: str | None = None,
+    /,
+    *,
+    settings: Annotated[EvalSettings | None, Flags] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Measure a run on its test split, or on other data.
+
+    Parameters
+    ----------
+    run
+        A run's folder, such as runs/classify/demo.
+    data
+        Other labelled pictures; left out: the run's own.
+    """
+    given = _given(settings)
+    opened = _opened(run, given)
+    report = import_module("anmok.verbs.evaluate").evaluate(opened, data, quiet=quiet or json, **given)
+    if json:
+        print(show.as_json({"figures": report.figures, "tables": report.tables}))
+    else:
+        show.print_report(report)
+    return 0
+
+
+def predict_command(
+    run: str,
+    pictures: Annotated[list[str], Parameter(consume_multiple=True)],
+    /,
+    *,
+    settings: Annotated[PredictSettings | None, Flags] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Answer for pictures: files, folders, globs. Exit code 1 where some could not be read.
+
+    Parameters
+    ----------
+    run
+        A run's folder.
+    pictures
+        Files, folders and globs.
+    """
+    given = _given(settings)
+    opened = _opened(Path(run), given)
+    answers = import_module("anmok.verbs.predict").predict(opened, pictures, quiet=quiet or json, **given)
+    top = given.get("top", 1)
+    tables = import_module("anmok.report.tables")
+    if json:
+        for row in tables.rows(answers, top):
+            print(show.as_json(row, indent=None))
+    elif "to" not in given:
+        show.print_table(tables.heading(top), tables.terminal_rows(answers, top))
+    failed = sum(answer.error is not None for answer in answers)
+    if failed and not quiet:
+        print(f"{failed} of {len(answers)} could not be answered", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def explain_command(
+    run: Path,
+    picture: Path,
+    /,
+    *,
+    settings: Annotated[ExplainSettings | None, Flags] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Why this answer: a heat map over the picture, and whether to trust it.
+
+    Parameters
+    ----------
+    run
+        A run's folder.
+    picture
+        A picture file.
+    """
+    opened = _opened(run, {})
+    found = import_module("anmok.verbs.explain").explain(opened, picture, **_given(settings))
+    if json:
+        verdict = None if found.verdict is None else dataclasses.asdict(found.verdict)
+        print(show.as_json({"answer": found.answer, "score": found.score, "png": str(found.png), "verdict": verdict}))
+    else:
+        print(f"{found.picture}: {found.answer} ({found.score:.0%}); {found.png}")
+        if found.verdict is not None and not quiet:
+            print(found.verdict.sentence)
+    return 0
+
+
+def _verb(name: str) -> Any:
+    return getattr(import_module(f"anmok.verbs.{name}"), name)
+
+
+def _opened(run: Path, given: dict[str, Any]) -> Any:
+    return import_module("anmok.verbs.run").load(run, device=given.get("device", "auto"))
+
+
+def _given(settings: BaseModel | None) -> dict[str, Any]:
+    """Only what the person set: the verb knows its own defaults."""
+    return {} if settings is None else {name: getattr(settings, name) for name in settings.model_fields_set}

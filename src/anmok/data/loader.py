@@ -1,0 +1,144 @@
+"""Batches that depend on (seed, epoch, number) and on nothing else.
+
+The order of an epoch and every augmentation are drawn from generators made of those three numbers, so a run that was
+killed and resumed sees the same batches, with any number of workers.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from anmok.core.seeds import numpy_generator
+from anmok.core.types import Batch
+from anmok.data.augment import Augment
+
+HANGING_WORKER_SECONDS = 45
+
+
+class Source(Protocol):
+    """Decoded pictures by row: what `anmok.data.cache.build` makes."""
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """Pictures of `rows`: uint8 (n, store, store, channels)."""
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Batches of cached pictures for one split; implements `anmok.core.task.Batches`.
+
+    Args:
+        source: decoded pictures by row.
+        rows: the split's rows in `source`.
+        targets: one target per entry of `rows` (int64 class ids for classification).
+        ids: one id per entry of `rows`.
+        size: side in pixels of the pictures handed out, at most the stored side.
+        batch_size: pictures in a batch; training drops the smaller last one, evaluation keeps it.
+        augment: what training does to each picture; None hands out the centre, in order (evaluation, prediction).
+        workers: processes that make batches ahead; 0 makes them in this process.
+    """
+
+    source: Source
+    rows: np.ndarray
+    targets: np.ndarray
+    ids: Sequence[str]
+    size: int
+    batch_size: int
+    seed: int = 0
+    augment: Augment | None = None
+    workers: int = 0
+
+    def __len__(self) -> int:
+        if self.augment is None:
+            return -(-len(self.rows) // self.batch_size)
+        return max(1, len(self.rows) // self.batch_size)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Batches `start`, `start + 1`, … of `epoch`, in order. Pictures are uint8 (N, C, size, size)."""
+        numbers = range(start, len(self))
+        if not self.workers:
+            return (self._batch(epoch, number) for number in numbers)
+        return self._from_workers(epoch, numbers)
+
+    def _batch(self, epoch: int, number: int) -> Batch:
+        chosen = self._order(epoch)[number * self.batch_size : (number + 1) * self.batch_size]
+        pixels = self.source.gather(self.rows[chosen])
+        targets = torch.from_numpy(self.targets[chosen])
+        ids = [self.ids[row] for row in chosen]
+        if self.augment is None:
+            return Batch(_channels_first(centre(pixels, self.size)), targets, ids)
+        generator = numpy_generator(self.seed, "augment", epoch, number)
+        pictures, extra = self.augment(pixels, self.size, generator, epoch, self.rows[chosen])
+        return Batch(_channels_first(pictures), targets, ids, extra)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        if self.augment is None:
+            return np.arange(len(self.rows))
+        return _permutation(self.seed, epoch, len(self.rows))
+
+    def _from_workers(self, epoch: int, numbers: range) -> Iterator[Batch]:
+        """The same batches made ahead by worker processes; a worker that dies or hangs is replaced by this process."""
+        done = 0
+        try:
+            for parts in DataLoader(
+                _Plans(self, epoch),
+                sampler=list(numbers),
+                batch_size=None,
+                num_workers=self.workers,
+                collate_fn=_as_is,
+                timeout=HANGING_WORKER_SECONDS,
+            ):
+                yield _unpack(parts)
+                done += 1
+        except RuntimeError as error:
+            if "worker" not in str(error).lower():
+                raise
+            warnings.warn(f"a loading worker was lost ({error}); going on without workers", stacklevel=2)
+            for number in numbers[done:]:
+                yield self._batch(epoch, number)
+
+
+@lru_cache(maxsize=2)
+def _permutation(seed: int, epoch: int, length: int) -> np.ndarray:
+    return numpy_generator(seed, "order", epoch).permutation(length)
+
+
+def centre(pixels: np.ndarray, size: int) -> np.ndarray:
+    """The central (size, size) part of stored pictures (n, store, store, C); `anmok.core.pictures` rounds alike."""
+    top = (pixels.shape[1] - size) // 2
+    left = (pixels.shape[2] - size) // 2
+    return pixels[:, top : top + size, left : left + size]
+
+
+def _channels_first(pixels: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+
+
+class _Plans:
+    """A map-style data set whose items are whole batches, as plain arrays: nothing goes through shared memory."""
+
+    def __init__(self, loader: Loader, epoch: int) -> None:
+        self.loader, self.epoch = loader, epoch
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray, Sequence[str], Mapping[str, Any]]:
+        batch = self.loader._batch(self.epoch, number)
+        return batch.pictures.numpy(), batch.targets.numpy(), batch.ids, batch.extra
+
+
+def _as_is(parts: Any) -> Any:
+    return parts
+
+
+def _unpack(parts: tuple[np.ndarray, np.ndarray, Sequence[str], Mapping[str, Any]]) -> Batch:
+    pictures, targets, ids, extra = parts
+    return Batch(torch.from_numpy(pictures), torch.from_numpy(targets), ids, extra)

@@ -1,0 +1,151 @@
+"""Classification: one picture, one class.
+
+One stage of one phase: cross entropy on augmented batches, judged after each epoch by accuracy on the validation
+split, with averaged weights where the recipe asks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from anmok.core.preparation import Preparation
+from anmok.core.task import Batches, Phase, Plan, Stage
+from anmok.core.types import Batch, Prediction
+from anmok.data.augment import blend
+from anmok.engine.devices import Devices
+from anmok.losses.cross_entropy import cross_entropy, mixed_targets
+from anmok.tasks.optimizers import build_optimizer, one_cycle
+from anmok.tasks.recipe import Recipe
+
+AUXILIARY_WEIGHT = 0.3  # GoogLeNet's and Inception's side classifiers, as their papers weigh them
+
+
+class Classify:
+    """The task as the engine sees it (`anmok.core.task.Task`), and its answers.
+
+    Args:
+        network: normalised pictures (N, C, S, S) → logits (N, classes).
+        classes: names, in the order of the logits.
+        preparation: what the network's pictures look like; `mean` and `std` are applied here, on the device.
+        devices: where to compute.
+        recipe: how to train; None for a network that only answers.
+        train, val: batches; `val` in order and not augmented.
+    """
+
+    name = "classify"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        classes: Sequence[str],
+        preparation: Preparation,
+        devices: Devices,
+        recipe: Recipe | None = None,
+        train: Batches | None = None,
+        val: Batches | None = None,
+    ) -> None:
+        self.network, self.classes, self.preparation, self.devices = network, tuple(classes), preparation, devices
+        self.recipe, self.train, self.val = recipe, train, val
+        self.mirror = recipe is not None and recipe.mirror
+        mean, std = torch.tensor(preparation.mean), torch.tensor(preparation.std)
+        self._shift, self._scale = (-mean / std).view(-1, 1, 1), (1 / (255 * std)).view(-1, 1, 1)
+
+    def networks(self) -> Mapping[str, nn.Module]:
+        """One network."""
+        return {"network": self.network}
+
+    def stages(self) -> Sequence[Plan]:
+        """One stage."""
+        return [Plan("fit", self._fit)]
+
+    def state(self) -> Mapping[str, Any]:
+        """Nothing beside weights and optimizer."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Nothing to take back."""
+
+    def _fit(self) -> Stage:
+        assert self.recipe is not None and self.train is not None
+        phase = Phase(
+            "classify",
+            self.networks(),
+            build_optimizer(self.network, self.recipe),
+            self.loss,
+            schedule=one_cycle(self.recipe.warmup),
+        )
+        return Stage(
+            "fit",
+            self.train,
+            [phase],
+            self.recipe.epochs,
+            evaluate=self.evaluate if self.val is not None else None,
+            monitor="val_accuracy" if self.val is not None else "loss",
+            mode="max" if self.val is not None else "min",
+            patience=self.recipe.patience,
+            average=self.recipe.average,
+        )
+
+    def normalise(self, pictures: Tensor) -> Tensor:
+        """uint8 (N, C, S, S) → float32 of about zero mean and unit variance, channels last in memory."""
+        shift, scale = self._shift.to(pictures.device), self._scale.to(pictures.device)
+        return torch.addcmul(shift, pictures.float(), scale).contiguous(memory_format=torch.channels_last)
+
+    def loss(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Smoothed cross entropy of an augmented batch, and how many answers were right (unmixed batches)."""
+        assert self.recipe is not None
+        x = blend(self.normalise(batch.pictures), batch.extra)
+        targets = batch.targets
+        if "partner" in batch.extra:
+            partners = targets[torch.as_tensor(batch.extra["partner"])]
+            targets = mixed_targets(targets, partners, batch.extra["weight"], len(self.classes))
+        outputs = self.network(x)
+        logits, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
+        loss = cross_entropy(logits, targets, self.recipe.label_smoothing)
+        for side in auxiliary:
+            if side is not None:
+                loss = loss + AUXILIARY_WEIGHT * cross_entropy(side, targets, self.recipe.label_smoothing)
+        return {"loss": loss}
+
+    @torch.no_grad()
+    def logits(self, batch: Batch) -> Tensor:
+        """float32 (N, classes); the mean over the picture and its mirror image where the recipe says `mirror`."""
+        x = self.normalise(self.devices.move(batch).pictures)
+        with self.devices.autocast():
+            answers = self.network(x).float()
+            if self.mirror:
+                answers = (answers + self.network(x.flip(3)).float()) / 2
+        return answers
+
+    def answers(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Tensor]]:
+        """Each batch with its logits (on the CPU), the network in evaluation mode meanwhile."""
+        training = self.network.training
+        self.network.eval()
+        try:
+            for batch in batches:
+                yield batch, self.logits(batch).cpu()
+        finally:
+            self.network.train(training)
+
+    def collect(self, batches: Iterable[Batch]) -> tuple[np.ndarray, np.ndarray]:
+        """Logits float32 (N, classes) and targets int64 (N,) of all batches, in order."""
+        parts = [(logits.numpy(), batch.targets.numpy()) for batch, logits in self.answers(batches)]
+        return np.concatenate([logits for logits, _ in parts]), np.concatenate([targets for _, targets in parts])
+
+    def evaluate(self) -> Mapping[str, float]:
+        """Loss (nats, unsmoothed) and accuracy on the validation split."""
+        assert self.val is not None
+        logits, targets = (torch.from_numpy(array) for array in self.collect(self.val.epoch(0)))
+        right = (logits.argmax(1) == targets).float().mean()
+        return {"val_loss": cross_entropy(logits, targets).item(), "val_accuracy": right.item()}
+
+    def predictions(self, batch: Batch, logits: Tensor, temperature: float = 1.0) -> Iterator[Prediction]:
+        """Labels and probabilities of one batch, the likeliest first."""
+        scores, order = (logits / temperature).softmax(1).sort(dim=1, descending=True, stable=True)
+        for name, row, ranks in zip(batch.ids, scores.tolist(), order.tolist(), strict=True):
+            yield Prediction(name, tuple(self.classes[rank] for rank in ranks), tuple(row))

@@ -1,0 +1,42 @@
+"""Optimizers and schedules by name, with weight decay where it belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from anmok.core.errors import unknown_name
+from anmok.tasks.recipe import Recipe
+
+OPTIMIZERS = ("adamw", "muon", "sgd")
+
+
+def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimizer over all trainable weights; biases and normalisation are not decayed."""
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    groups = [
+        {"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [weight for weight in weights if weight.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True, foreach=True)
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99), foreach=True)
+    raise unknown_name("optimizer", recipe.optimizer, OPTIMIZERS)
+
+
+def one_cycle(warmup: float) -> Callable[[float], float]:
+    """Progress in [0, 1] → factor on the learning rate: linearly up to 1 at `warmup`, linearly down to 0 at the end.
+
+    After Smith & Topin, "Super-Convergence" (2019, arXiv:1708.07120).
+    """
+
+    def factor(progress: float) -> float:
+        if progress < warmup:
+            return progress / warmup
+        return max(0.0, (1 - progress) / (1 - warmup))
+
+    return factor

@@ -1,0 +1,65 @@
+"""From a data set to decoded pictures by row and loaders over its splits."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from anmok.core.preparation import Preparation
+from anmok.core.types import Dataset, Entry
+from anmok.data import cache
+from anmok.data.augment import Augment
+from anmok.data.loader import Loader, Source
+
+MEASURED = 4096  # pictures whose mean and spread stand for all
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A data set whose pictures were all decoded once; those that could not be are in its quarantine.
+
+    `rows[i]` is the row in `source` of `dataset.entries[i]`.
+    """
+
+    dataset: Dataset
+    source: Source
+    rows: np.ndarray
+    preparation: Preparation
+
+    def loader(self, split: str | None, batch: int, *, seed: int = 0, augment: Augment | None = None,
+               workers: int = 0) -> Loader:  # fmt: skip
+        """Batches of one split (None: of everything), augmented and shuffled only where `augment` is given."""
+        chosen = [i for i, entry in enumerate(self.dataset.entries) if split is None or entry.split == split]
+        entries: Sequence[Entry] = [self.dataset.entries[i] for i in chosen]
+        targets = np.array([-1 if entry.target is None else entry.target for entry in entries], np.int64)
+        ids = [entry.id for entry in entries]
+        rows = self.rows[np.array(chosen, int)]
+        return Loader(self.source, rows, targets, ids, self.preparation.size, batch, seed, augment, workers)
+
+    def normalised(self) -> Decoded:
+        """The same with the preparation's mean and std measured on training pictures, evenly spread over them."""
+        train = np.array([i for i, entry in enumerate(self.dataset.entries) if entry.split == "train"], int)
+        chosen = train[:: max(1, len(train) // MEASURED)][:MEASURED]
+        pixels = self.source.gather(self.rows[chosen]).astype(np.float32) / 255
+        mean, std = pixels.mean((0, 1, 2)), pixels.std((0, 1, 2))
+        measured = replace(
+            self.preparation,
+            mean=tuple(round(float(value), 4) for value in mean),
+            std=tuple(max(0.01, round(float(value), 4)) for value in std),
+        )
+        return replace(self, preparation=measured)
+
+
+def decode_all(
+    dataset: Dataset, preparation: Preparation, *, workers: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Decoded:  # fmt: skip
+    """Decode every picture once, at the working size, into the cache; bad ones move to quarantine."""
+    built = cache.build(dataset, preparation, workers=workers, on_progress=on_progress)
+    for note in built.warnings:
+        warnings.warn(note, stacklevel=2)
+    good = np.array([i for i, entry in enumerate(dataset.entries) if entry.id not in built.bad_ids], int)
+    return Decoded(dataset.without(built.quarantined, built.bad_ids), built.source, good, preparation)

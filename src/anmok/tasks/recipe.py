@@ -1,0 +1,117 @@
+"""How to train, chosen from the data where the person did not choose: network, picture size, batch, rate, epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from anmok.core.errors import PictureError
+from anmok.core.preparation import Preparation
+from anmok.core.types import Dataset
+from anmok.data.augment import Augment
+
+SMALL = 64  # pictures up to this side keep every pixel
+SIDES = (32, 48, 64, 96, 128)  # larger ones are brought to one of these: a network from scratch learns little above
+LOOKED_AT = 64  # pictures opened to learn size and colour before training
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything about training that is neither data nor machine.
+
+    Args:
+        network: a name in `anmok.networks`.
+        epochs: at most this many passes over the training pictures.
+        batch: pictures a step.
+        optimizer: "muon", "sgd" (Nesterov) or "adamw".
+        learning_rate: the highest one; it warms up for the share `warmup` of all steps, then falls to zero linearly.
+        weight_decay: on weight matrices and kernels only, never on biases and normalisation.
+        label_smoothing: share of every target spread over all classes.
+        average: decay a step of the averaged weights, or None.
+        patience: epochs without a better validation figure before stopping, or None.
+        mirror: answer with the mean over a picture and its mirror image.
+        augment: what training does to pictures.
+    """
+
+    network: str
+    epochs: int
+    batch: int
+    optimizer: str = "sgd"
+    learning_rate: float = 0.5
+    weight_decay: float = 5e-4
+    warmup: float = 0.2
+    label_smoothing: float = 0.1
+    average: float | None = None
+    patience: int | None = None
+    mirror: bool = False
+    augment: Augment = field(default_factory=Augment)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, as the run's card stores them."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Recipe:
+        """The inverse of `to_json`."""
+        return cls(**{**values, "augment": Augment(**values["augment"])})
+
+    def without_average(self) -> Recipe:
+        """The same recipe without averaged weights."""
+        return replace(self, average=None)
+
+    def but(self, **chosen: Any) -> Recipe:
+        """The same recipe with what the person chose; None means not chosen."""
+        return replace(self, **{name: value for name, value in chosen.items() if value is not None})
+
+
+def look(dataset: Dataset) -> list[tuple[int, int, int]]:
+    """Shapes (height, width, channels) of some pictures spread over the data set; unreadable ones are passed over."""
+    shapes = []
+    step = max(1, len(dataset.entries) // LOOKED_AT)
+    for entry in list(dataset.entries)[::step][:LOOKED_AT]:
+        try:
+            shapes.append(tuple(dataset.pictures.read(entry.locator).shape))
+        except PictureError:
+            continue
+    return shapes  # type: ignore[return-value]
+
+
+def choose_preparation(shapes: list[tuple[int, int, int]], imgsz: int | None = None) -> Preparation:
+    """Picture size and channels for a network trained from scratch.
+
+    Small pictures of one square size stay as they are. Larger ones lose an eighth to random crops, as the classic
+    resize 256, crop 224 does.
+    """
+    channels = max((shape[2] for shape in shapes), default=3)
+    shorter = int(np.median([min(shape[:2]) for shape in shapes])) if shapes else SIDES[-1]
+    square = {(shape[0], shape[1]) for shape in shapes} == {(shorter, shorter)}
+    size = imgsz or (shorter if square and shorter <= SMALL else _side(shorter))
+    store = size if square and size == shorter else round(size * 8 / 7)
+    grey = (0.5,) * channels
+    return Preparation(size=size, store=store, channels=channels, mean=grey, std=grey)
+
+
+def _side(shorter: int) -> int:
+    return max((side for side in SIDES if side <= shorter), default=SIDES[0])
+
+
+def choose_recipe(pictures: int, preparation: Preparation, mirror: bool) -> Recipe:
+    """A recipe for `pictures` training pictures of this size.
+
+    Few pictures are seen more often: about 500,000 picture passes, between 9 and 100 epochs. `mirror`: a mirrored
+    picture keeps its label (measured by `anmok.tasks.symmetry`).
+    """
+    epochs = int(np.clip(500_000 / max(1, pictures), 9, 100))
+    batch = 256 if pictures >= 10_000 else 128 if pictures >= 2_000 else 32
+    small = preparation.store == preparation.size
+    return Recipe(
+        network="small_resnet",
+        epochs=epochs,
+        batch=min(batch, max(1, pictures)),
+        average=0.99,
+        mirror=mirror,
+        augment=Augment(flip=mirror, shift=0.07 if small else 0.0, crop=1.0 if small else 0.7),
+    )

@@ -1,0 +1,165 @@
+"""What a training run is going to do, decided once: from the data for a new run, from the run folder for a resumed one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from anmok.core.errors import DataError, UsageError
+from anmok.core.preparation import Preparation
+from anmok.core.types import Dataset
+from anmok.data.fingerprint import Fingerprint, difference, fingerprint
+from anmok.data.load import find_data, load_data
+from anmok.data.split import assign_splits, load_split, save_split
+from anmok.engine.devices import Devices, choose
+from anmok.engine.runfolder import RunFolder
+from anmok.tasks.pictures import Decoded, decode_all
+from anmok.tasks.recipe import Recipe, choose_preparation, choose_recipe, look
+from anmok.tasks.symmetry import Symmetry, mirror_symmetry
+from anmok.verbs import card as cards
+from anmok.verbs.settings import TrainSettings
+from anmok.verbs.settings_file import read_settings_file
+from anmok.verbs.terminal import Terminal
+
+FINGERPRINT = "state/fingerprint.json"
+_MAY_CHANGE = {"resume", "device", "workers", "save_every"}  # settings a resumed run may be given anew
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Data, decisions and machine of one training run."""
+
+    data: str
+    settings: TrainSettings
+    decoded: Decoded
+    recipe: Recipe
+    devices: Devices
+    found: Dataset  # as it was read and split, before any picture was decoded
+    fingerprint: Fingerprint
+    symmetry: Symmetry | None = None
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set, with its splits and its quarantine."""
+        return self.decoded.dataset
+
+    @property
+    def preparation(self) -> Preparation:
+        """What pictures go through before the network."""
+        return self.decoded.preparation
+
+
+def new_plan(data: str, settings: TrainSettings, terminal: Terminal) -> TrainingPlan:
+    """Look at the data and choose what the person left open."""
+    devices = choose(settings.device, settings.precision)
+    dataset = read_data(data, settings)
+    terminal.say(describe(dataset))
+    preparation = choose_preparation(look(dataset), settings.imgsz)
+    with terminal.bar("decoding") as on_progress:
+        decoded = decode_all(dataset, preparation, on_progress=on_progress).normalised()
+    for item in decoded.dataset.quarantined[len(dataset.quarantined) :]:
+        terminal.warn(f"{item.path}: {item.reason}. Try: {item.fix}.")
+    symmetry = None if settings.flip is not None else _symmetry(decoded)
+    flip = settings.flip if settings.flip is not None else bool(symmetry and symmetry.keeps)
+    if symmetry is not None:
+        terminal.say(symmetry.verdict)
+    recipe = _chosen(choose_recipe(decoded.dataset.splits["train"], decoded.preparation, flip), settings)
+    return TrainingPlan(data, settings, decoded, recipe, devices, dataset, fingerprint(dataset), symmetry)
+
+
+def saved_plan(folder: RunFolder, asked: TrainSettings, terminal: Terminal) -> TrainingPlan:
+    """What the run in `folder` was going to do.
+
+    Raises:
+        UsageError: `asked` wants something else than the run was started with.
+        DataError, CheckpointError: the data or the folder is not what it was; the differences are listed.
+    """
+    other = asked.model_fields_set - _MAY_CHANGE
+    if other:
+        raise UsageError(
+            "a resumed run goes on as it was started",
+            got=", ".join(f"--{name.replace('_', '-')}" for name in sorted(other)),
+            allowed="--resume RUN with --device, --workers and --save-every",
+            fix="leave the others out, or train anew",
+        )
+    card, data, settings = cards.read(folder), *read_settings(folder)
+    settings = settings.model_copy(update={name: getattr(asked, name) for name in asked.model_fields_set & _MAY_CHANGE})
+    dataset = load_split(read_data(data, settings, split=False), folder.path / "split.csv")
+    print_now = fingerprint(dataset)
+    changed = difference(Fingerprint.from_json(folder.read_json(FINGERPRINT)), print_now)
+    if changed:
+        raise DataError(
+            "the data is not what this run was started with",
+            path=data,
+            got=str(changed),
+            fix="restore the data, or train anew",
+        )
+    preparation = Preparation.from_json(card["preparation"])
+    with terminal.bar("decoding") as on_progress:
+        decoded = decode_all(dataset, preparation, on_progress=on_progress)
+    devices = choose(settings.device, card["machine"]["precision"])
+    recipe = Recipe.from_json(card["recipe"])
+    return TrainingPlan(data, settings, decoded, recipe, devices, dataset, print_now)
+
+
+def read_data(data: str, settings: TrainSettings, split: bool = True) -> Dataset:
+    """The data set at `data`, in splits."""
+    dataset = load_data(
+        data, format=settings.format, path_column=settings.path_column, label_column=settings.label_column
+    )
+    if not split:
+        return dataset
+    test = 0.0 if "test" in dataset.splits else settings.test
+    return assign_splits(dataset, val=settings.val, test=test, seed=settings.seed)
+
+
+def save_plan(folder: RunFolder, plan: TrainingPlan) -> None:
+    """Settings, split and fingerprint: with the card, all that `saved_plan` needs."""
+    _write_settings(folder, plan.data, plan.settings)
+    save_split(plan.found, folder.path / "split.csv")
+    folder.write_json(FINGERPRINT, plan.fingerprint.to_json())
+
+
+def _write_settings(folder: RunFolder, data: str, settings: TrainSettings) -> None:
+    """`settings.yaml`: the data and every setting, as plain YAML a person can edit and use again."""
+    place = str(find_data(data).resolve()) if Path(data).expanduser().exists() else data
+    values = {"data": place, **settings.model_dump(mode="json", exclude={"resume"})}
+    folder.write_text("settings.yaml", yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+
+
+def read_settings(folder: RunFolder) -> tuple[str, TrainSettings]:
+    """The data and settings a run was started with."""
+    values = read_settings_file(folder.settings)
+    return values.pop("data"), TrainSettings.of(**values)
+
+
+def describe(dataset: Dataset) -> str:
+    """One line: what was found."""
+    splits = ", ".join(f"{name or 'unsplit'} {count:,}" for name, count in dataset.splits.items())
+    account = dataset.account()
+    return (
+        f"{dataset.root}: {dataset.format}, {len(dataset.classes)} classes, {splits} "
+        f"({account['seen']:,} {dataset.unit} seen = {account['used']:,} used + {account['quarantined']:,} quarantined "
+        f"+ {account['skipped']:,} skipped)"
+    )
+
+
+def _symmetry(decoded: Decoded) -> Symmetry:
+    loader = decoded.loader("train", 1)
+    return mirror_symmetry(decoded.source.gather, loader.rows, np.asarray(loader.targets))
+
+
+def _chosen(recipe: Recipe, settings: TrainSettings) -> Recipe:
+    """The recipe with what the person chose instead."""
+    named = {name: getattr(settings, name) for name in ("epochs", "batch", "optimizer", "weight_decay", "patience")}
+    smoothing = {"label_smoothing": settings.label_smoothing, "learning_rate": settings.lr}
+    network = None if settings.net == "auto" else settings.net
+    augment = {
+        name: getattr(settings, name) for name in ("flip", "rotate", "shift", "crop", "colour", "cutout", "mixup")
+    }
+    recipe = recipe.but(**named, **smoothing, network=network, average=settings.average)
+    recipe = recipe.but(augment=recipe.augment.but(**augment))
+    return recipe if recipe.average else recipe.without_average()

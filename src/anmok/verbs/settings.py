@@ -1,0 +1,152 @@
+"""What each verb can be told. Flags, settings files, saved settings and keyword arguments all derive from these models.
+
+This file imports no torch, so that `anmok train --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from anmok.core.errors import UsageError, nearest
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds(text: str | float | None) -> float | None:
+    """A duration such as `90`, `90s`, `5m` or `1.5h` in seconds."""
+    if text is None or isinstance(text, (int, float)):
+        return text
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text.lower())
+    if match is None or float(match[1]) == 0:
+        raise ValueError("a duration is a number with s, m or h behind it, such as 90s, 5m or 1.5h")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _plain_name(name: str | None) -> str | None:
+    if name is not None and (not name.strip() or name in {".", ".."} or re.search(r'[/\\\0:*?"<>|]', name)):
+        raise ValueError("a run's name is one folder name, such as 'flowers'")
+    return name
+
+
+class Settings(BaseModel):
+    """What all verbs share: unknown names are refused, and the nearest known one is named."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+    @classmethod
+    def of(cls, **values: Any) -> Any:
+        """Settings from keyword arguments; errors are `UsageError`s that say what is allowed."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise usage_error(cls, error) from None
+
+
+def usage_error(settings: type[BaseModel] | None, error: ValidationError) -> UsageError:
+    """The first finding of pydantic, in anmok's words."""
+    found = error.errors()[0]
+    name = ".".join(str(part) for part in found["loc"]) or "the settings"
+    flag = "--" + name.replace("_", "-")
+    if found["type"] == "extra_forbidden":
+        known = settings.model_fields if settings else ()
+        guess, allowed = nearest(name, known), ", ".join(sorted(known))
+        return UsageError(f"there is no setting {name!r}", allowed=allowed, fix=guess and repr(guess))
+    message = found["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return UsageError(f"{flag} does not fit", got=repr(found["input"]), allowed=message)
+
+
+class DataSettings(Settings):
+    """How to read a data set."""
+
+    format: str | None = Field(None, description="Read DATA as this format instead of recognising it.")
+    path_column: str | None = Field(None, description="CSV column that names the picture files.")
+    label_column: str | None = Field(None, description="CSV column that holds the class.")
+
+
+class CheckSettings(DataSettings):
+    """Look at a data set before training: what it is, what is in it, what is wrong with it."""
+
+    decode: bool = Field(True, description="Decode every picture fully; --no-decode looks at names and tables only.")
+    workers: Annotated[int, Field(ge=0)] | None = Field(None, description="Decoding processes; default: the cores.")
+
+
+class TrainSettings(DataSettings):
+    """Train a classifier on a folder, table or archive of pictures."""
+
+    task: Literal["classify"] = Field("classify", description="What to learn.")
+    net: str = Field("auto", description="A network of `anmok compare`, or timm:<name>; auto chooses by the data.")
+    epochs: Count | None = Field(None, description="Passes over the training pictures; default: by their number.")
+    time: Annotated[float | None, BeforeValidator(seconds)] = Field(
+        None, description="Time budget such as 90s or 5m; the schedule is planned to end within it."
+    )
+    batch: Count | None = Field(None, description="Pictures a step.")
+    imgsz: Annotated[int, Field(ge=8, le=1024)] | None = Field(None, description="Side in pixels the network sees.")
+    optimizer: Literal["muon", "sgd", "adamw"] | None = Field(None, description="Default: muon.")
+    lr: Annotated[float, Field(gt=0)] | None = Field(None, description="Highest learning rate of the schedule.")
+    weight_decay: Annotated[float, Field(ge=0)] | None = Field(None, description="On kernels and matrices only.")
+    label_smoothing: Share | None = Field(None, description="Share of every target spread over all classes.")
+    average: Share | None = Field(None, description="Decay a step of averaged weights (EMA); 0 turns it off.")
+    patience: Count | None = Field(None, description="Stop after this many epochs without a better validation figure.")
+    flip: bool | None = Field(None, description="Mirror pictures; default: measured whether that keeps their class.")
+    rotate: Annotated[float, Field(ge=0, le=180)] | None = Field(None, description="Largest angle in degrees.")
+    shift: Annotated[float, Field(ge=0, le=0.5)] | None = Field(None, description="Largest move, share of the side.")
+    crop: Annotated[float, Field(gt=0.1, le=1)] | None = Field(None, description="Smallest random crop, share of side.")
+    colour: Annotated[float, Field(ge=0, le=1)] | None = Field(None, description="Change of brightness and colour.")
+    cutout: Annotated[float, Field(ge=0, le=1)] | None = Field(None, description="Grey square, share of the side.")
+    mixup: Annotated[float, Field(ge=0, le=10)] | None = Field(None, description="α of blended pairs; 0 turns it off.")
+    val: Share = Field(0.1, description="Share of the training pictures kept for validation, where none is given.")
+    test: Share = Field(0.1, description="Share of all pictures kept for the test, where none is given.")
+    seed: int = Field(0, description="Everything random follows from it.")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
+    precision: Literal["auto", "float32", "bf16", "fp16"] = Field("auto", description="auto: bf16 where it is fast.")
+    workers: Annotated[int, Field(ge=0, le=64)] = Field(0, description="Processes that make batches ahead.")
+    save_every: Annotated[float, BeforeValidator(seconds)] = Field(
+        60.0, description="Time between checkpoints inside an epoch, such as 60s."
+    )
+    sample_log: bool = Field(False, description="Write state/samples.log: the pictures of every batch, in order.")
+    project: Path = Field(Path("runs"), description="Folder of all runs.")
+    name: Annotated[str | None, AfterValidator(_plain_name)] = Field(None, description="Name of the run's folder.")
+    resume: Path | None = Field(None, description="Go on with this run; everything else is as it was started.")
+    dry_run: bool = Field(False, description="Check the data, forecast time and memory, and stop.")
+
+
+class EvalSettings(DataSettings):
+    """Measure a run on its test split, or on other data."""
+
+    split: Literal["train", "val", "test"] = Field("test", description="Which split of the data.")
+    batch: Count = Field(500, description="Pictures at once.")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
+
+
+class PredictSettings(Settings):
+    """Answer for pictures: files, folders and globs."""
+
+    top: Count = Field(1, description="Answers a picture.")
+    to: Path | None = Field(None, description="Write to this file: .csv, .jsonl or .parquet; default: a table.")
+    batch: Count = Field(64, description="Pictures at once.")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
+
+
+class ExplainSettings(Settings):
+    """Show why a network answered as it did: class activation drawn over the picture."""
+
+    method: str = Field("class_activation", description="class_activation, integrated_gradients or occlusion.")
+    target: str | None = Field(None, description="Explain this class; default: the answer.")
+    layer: str | None = Field(None, description="Layer whose maps are weighed; default: the last convolution.")
+    out: Path | None = Field(None, description="PNG to write; default: beside the run.")
+    verdict: bool = Field(True, description="Test whether the map depends on the weights, and say so.")
+
+
+class DemoSettings(Settings):
+    """The whole journey on bundled pictures, offline, in about a minute."""
+
+    out: Path = Field(Path("runs"), description="Folder of all runs.")
+    epochs: Count | None = Field(None, description="Passes over the training pictures.")
+    seed: int = Field(0, description="Everything random follows from it.")

@@ -1,0 +1,67 @@
+"""What a verb says while it works: on standard error, so that standard output holds results only."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class Terminal:
+    """Plain lines and progress bars; silent where `quiet`."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.console = Console(stderr=True, highlight=False, quiet=quiet)
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        """One line worth noticing."""
+        self.console.print(f"note: {text}", style="yellow", markup=False, soft_wrap=True)
+
+    @contextmanager
+    def bar(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """A bar for work that reports (done, total); gone when the work is done."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        shown = self.console.is_terminal and not self.quiet
+        with Progress(*columns, console=self.console, transient=True, disable=not shown) as progress:
+            task = progress.add_task(what, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+
+    @contextmanager
+    def hearing_warnings(self) -> Iterator[None]:
+        """Python's warnings as notes, each once."""
+        told: set[str] = set()
+
+        def hear(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+            text = str(message)
+            if text not in told:
+                told.add(text)
+                self.warn(text)
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("default", UserWarning)
+            warnings.showwarning = hear  # type: ignore[assignment]
+            yield
+
+
+def figures_line(figures: Mapping[str, Any]) -> str:
+    """Figures with their intervals on one line: `accuracy 93.4 % (92.9 to 93.9)`."""
+    parts = []
+    for name, figure in figures.items():
+        value, low, high = (100 * float(getattr(figure, part)) for part in ("value", "low", "high"))
+        parts.append(f"{name.replace('_', ' ')} {value:.1f} % ({low:.1f} to {high:.1f})")
+    return ", ".join(parts)
+
+
+def is_interactive() -> bool:
+    """Whether a person watches."""
+    return sys.stderr.isatty()
