@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from anmok.core.errors import PictureError
-from anmok.data.stores import ArrayPictures, FilePictures
+from anmok.data.stores import ArrayPictures, FilePictures, PathPictures
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 
@@ -61,6 +61,19 @@ def test_names_that_are_not_utf8(root):
     (root / "고양이" / "하나.png").rename(root / name)
     pictures = pickle.loads(pickle.dumps(FilePictures(root)))
     assert (pictures.read(name) == PIXELS).all()
+
+
+def test_files_anywhere_are_decoded_as_those_below_a_root(root):
+    large = np.repeat(np.repeat(PIXELS, 50, axis=0), 50, axis=1)
+    Image.fromarray(large).save(root / "large.jpg")
+    there, anywhere = FilePictures(root), PathPictures()
+    for at_least in (None, 30):
+        found = anywhere.decode(str(root / "large.jpg"), at_least)
+        assert (found.pixels == there.decode("large.jpg", at_least).pixels).all()
+    assert found.pixels.shape == (75, 113, 3) and anywhere.read(str(root / "large.jpg")).shape == large.shape
+    assert anywhere.identity(str(root / "large.jpg")) == there.identity("large.jpg")
+    with pytest.raises(PictureError):
+        anywhere.identity(str(root / "gone.jpg"))
 
 
 def test_rows_of_an_array():

@@ -3,8 +3,8 @@
 Workers are plain subprocesses of the interpreter, neither forked nor made by `multiprocessing`: forking a process in
 which torch has started threads can deadlock, and multiprocessing's spawn imports the user's script again, and torch
 with it, in each worker (and fails where the script lacks its `__main__` guard). This way a worker starts in 0.2
-to 0.4 s and holds 33 MB (measured on 2 cores), on every platform alike. Pixels come back through pipes, so `/dev/shm` is not
-needed; at 1 GB/s, against some 5 ms of decoding a photograph, that costs about 3 % (measured).
+to 0.4 s and holds 33 MB (measured on 2 cores), on every platform alike. Pixels come back through pipes, so `/dev/shm`
+is not needed; at 1 GB/s, against some 5 ms for decoding a photograph, that costs about 3 % (measured).
 
 A worker that dies or exceeds the time limit is replaced, and the picture it held is tried once more by its successor,
 because it may have been killed from outside. After the second failure the picture is answered by a `PictureError` that

@@ -1,4 +1,8 @@
-"""Where pixels come from: files below a folder, or the rows of an array."""
+"""Where pixels come from: files below a folder, files anywhere, or the rows of an array.
+
+Beside what the protocol `Pictures` asks for, all of them have `decode(locator, at_least)`: workers use it to read large
+JPEGs at reduced size, with the same result wherever a file is met.
+"""
 
 from __future__ import annotations
 
@@ -53,12 +57,34 @@ class FilePictures:
 
     def identity(self, locator: str | int) -> bytes:
         """Size and time of the last change. Raises `PictureError` where the file is gone."""
-        path = self.path(locator)
-        try:
-            found = path.stat()
-        except OSError as error:
-            raise PictureError(f"the file cannot be read: {error.strerror}", path=path, fix="check the path") from error
-        return f"{found.st_size}:{found.st_mtime_ns}".encode()
+        return _size_and_time(self.path(locator))
+
+
+@dataclass(frozen=True)
+class PathPictures:
+    """Picture files that the user named, wherever they lie; a locator is the path itself."""
+
+    max_pixels: int = MAX_PIXELS
+
+    def read(self, locator: str | int) -> np.ndarray:
+        """Pixels uint8 (H, W, 1 or 3) in full. Raises `PictureError`."""
+        return self.decode(locator).pixels
+
+    def decode(self, locator: str | int, at_least: int | None = None) -> Decoded:
+        """As `anmok.core.pictures.decode_with_notes`. Raises `PictureError`."""
+        return decode_with_notes(str(locator), at_least=at_least, max_pixels=self.max_pixels)
+
+    def identity(self, locator: str | int) -> bytes:
+        """Size and time of the last change. Raises `PictureError` where the file is gone."""
+        return _size_and_time(Path(str(locator)))
+
+
+def _size_and_time(path: Path) -> bytes:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise PictureError(f"the file cannot be read: {error.strerror}", path=path, fix="check the path") from error
+    return f"{found.st_size}:{found.st_mtime_ns}".encode()
 
 
 @dataclass(frozen=True, eq=False)
