@@ -109,6 +109,17 @@ class Field:
         jump = self.jump if home is not None else None
         return Field(first.reshape(shape), last.reshape(shape), home, jump).tidy().settle()
 
+    def overlay(self, piece: Field, size: int, dim: int, positions: Sequence[int]) -> Field:
+        """The same after `positions` along `dim` (of `size` in all) were overwritten by `piece`."""
+        rest = np.broadcast_shapes(*(_without(field.first.shape, dim) for field in (self, piece)))
+        first, last = (
+            np.broadcast_to(ends, [*rest[:dim], size, *rest[dim + 1 :]]).copy() for ends in (self.first, self.last)
+        )
+        where = (slice(None),) * dim + (list(positions),)
+        first[where], last[where] = piece.first, piece.last
+        home, jump = (piece.dim, piece.jump) if piece.dim is not None else (self.dim, self.jump)
+        return Field(first, last, home, jump).tidy()
+
     def settle(self) -> Field:
         """Find the dimension that walks along the axis again after a reshape took it apart and put it together."""
         moving = [d for d, size in enumerate(self.first.shape) if size > 1]

@@ -48,6 +48,37 @@ def plain_name(func: Any) -> str:
     return name if space == "aten" else f"{space}.{name}"
 
 
+@dataclass(frozen=True)
+class Part:
+    """A slice: the positions along one dimension of the tensor `whole` that it shows; `dropped` if it shows but one."""
+
+    whole: Tensor
+    dim: int
+    positions: Sequence[int]
+    dropped: bool
+
+    def write(self, old: Field | None, new: Field | None) -> Field | None:
+        """What `whole` sees once something seeing `new` was written into the slice."""
+        if old is None or new is None:
+            return None
+        shape = tuple(self.whole.shape)
+        if self.dropped:
+            flat = tuple(size for d, size in enumerate(shape) if d != self.dim)
+            new = new.reshape(flat, (*flat[: self.dim], 1, *flat[self.dim :]))
+        return old.overlay(new, shape[self.dim], self.dim, self.positions)
+
+
+def part_of(op: Applied, given: Sequence[Tensor]) -> Part | None:
+    """The part that aten.slice and aten.select show, None for every other operator."""
+    if op.name not in ("slice", "select"):
+        return None
+    whole, a = given[0], op.arguments
+    dim = a["dim"] % whole.ndim
+    if op.name == "select":
+        return Part(whole, dim, [a["index"] % whole.shape[dim]], True)
+    return Part(whole, dim, w.sliced(whole.shape[dim], a, op.outputs[0].shape[dim]), False)
+
+
 def see(op: Applied, sights: Mapping[int, Sight], tensors: Sequence[Tensor]) -> list[Sight]:
     """What each output sees, given what the inputs see.
 
@@ -196,11 +227,15 @@ def _index(op: Applied, fields: Mapping[int, Field], tensors: Sequence[Tensor]) 
     x, picks = op.arguments["self"], op.arguments.get("indices", op.arguments.get("index"))
     picks = picks if isinstance(picks, (list, tuple)) else [None] * op.arguments["dim"] + [picks]
     where = [d for d, pick in enumerate(picks) if pick is not None]
-    if list(fields) != [0] or len(where) != 1 or picks[where[0]].ndim != 1 or picks[where[0]].is_meta:
+    if list(fields) != [0] or len(where) != 1 or picks[where[0]].ndim != 1:
         return [None]
-    pick = picks[where[0]]
+    dim, pick = where[0], picks[where[0]]
+    if not fields[0].varies(dim):
+        return [fields[0]]
+    if pick.is_meta:
+        return [None]
     positions = pick.nonzero().flatten() if pick.dtype in (torch.bool, torch.uint8) else pick
-    return [w.picking(fields[0], tuple(x.shape), where[0], positions.tolist())]
+    return [w.picking(fields[0], tuple(x.shape), dim, positions.tolist())]
 
 
 _ONE: dict[str, Rule] = {

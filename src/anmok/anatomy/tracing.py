@@ -16,10 +16,10 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
 
-from anmok.anatomy.fields import Field, union
+from anmok.anatomy.fields import Field
 from anmok.anatomy.names import CONSTANTS
 from anmok.anatomy.operators import Geometry, family_of, geometry_of, multiply_adds
-from anmok.anatomy.rules import Applied, Sight, plain_name, see
+from anmok.anatomy.rules import Applied, Sight, part_of, plain_name, see
 from anmok.anatomy.weightless import META, run_weightless, tensors_in
 
 Shape = tuple[int, ...]
@@ -86,6 +86,7 @@ class Observer(TorchDispatchMode):
         super().__init__()
         self.seen: Any = WeakIdKeyDictionary()  # tensor → Seen
         self.made_of: Any = WeakIdKeyDictionary()  # tensor without pixels → ids of the parameters it was made of
+        self.parts: Any = WeakIdKeyDictionary()  # slice → Part
         self.ops: list[Op] = []
         self.notes: dict[str, None] = {}
         self.root = Call("", net, 1)
@@ -117,7 +118,9 @@ class Observer(TorchDispatchMode):
             for tensor in outputs:
                 if weights and tensor not in self.seen:
                     self.made_of[tensor] = weights
+            self._note_part(func, args, kwargs, given, outputs)
             return
+        self._note_part(func, args, kwargs, given, outputs)
         applied = Applied.bind(func, args, kwargs, outputs)
         sights = see(applied, {i: seen.sight for i, seen in pixels.items()}, given)
         op = self._record(applied, pixels, given, weights)
@@ -130,6 +133,11 @@ class Observer(TorchDispatchMode):
         op.sight = sights[0]
         if None in op.sight and not any(None in seen.sight for seen in pixels.values()):
             self.notes.setdefault(f"{op.name}: receptive field unknown from {self.stack[-1].path or 'here'} on")
+
+    def _note_part(self, func: Any, args: Any, kwargs: Any, given: list[Tensor], outputs: list[Tensor]) -> None:
+        """Remember which part of which tensor a slice is, in case something is written into it."""
+        if len(outputs) == 1 and (part := part_of(Applied.bind(func, args, kwargs, outputs), given)):
+            self.parts[outputs[0]] = part
 
     def _record(self, applied: Applied, pixels: dict[int, Seen], given: list[Tensor], weights: frozenset[int]) -> Op:
         makers = {seen.makers for seen in pixels.values()}
@@ -157,14 +165,20 @@ class Observer(TorchDispatchMode):
         return op
 
     def _spread_write(self, tensor: Tensor, sight: Sight, makers: frozenset[int]) -> None:
-        """Writing into a view also changes the tensors that share its memory."""
+        """Writing into a part of a tensor changes the tensor, and whatever else shares its memory."""
+        done = {id(tensor)}
+        while tensor in self.parts:
+            part = self.parts[tensor]
+            old = self.seen.get(part.whole, Seen(tuple(Field.of_nothing(part.whole.ndim) for _ in sight), frozenset()))
+            sight = tuple(part.write(a, b) for a, b in zip(old.sight, sight, strict=True))
+            tensor, makers = part.whole, old.makers | makers
+            self.seen[tensor] = Seen(sight, makers)
+            done.add(id(tensor))
         place = tensor.untyped_storage()._cdata
         for other, seen in list(self.seen.items()):
-            if other is not tensor and other.untyped_storage()._cdata == place:
-                self.seen[other] = Seen(_both(seen.sight, sight), seen.makers | makers)
-        base = tensor._base
-        if base is not None and base not in self.seen:
-            self.seen[base] = Seen(_both((), sight), makers)
+            if id(other) not in done and other.untyped_storage()._cdata == place:
+                same = other.shape == tensor.shape
+                self.seen[other] = Seen(sight if same else (None,) * len(sight), seen.makers | makers)
 
     def _hold(self, tensors: Sequence[Tensor]) -> int:
         """Count the memory of tensors that are new; returns its bytes."""
@@ -207,14 +221,6 @@ class Observer(TorchDispatchMode):
             call.inputs, call.sources = shapes, makers
         else:
             call.outputs, call.makers, call.sight = shapes, makers, known[0].sight if known else None
-
-
-def _both(old: Sight, new: Sight) -> Sight:
-    """What a partly overwritten tensor sees; unknown where the written view has another number of dimensions."""
-    if len(old) != len(new):
-        return (None,) * len(new)
-    pairs = zip(old, new, strict=True)
-    return tuple(union([a, b], a.first.ndim) if a and b and a.first.ndim == b.first.ndim else None for a, b in pairs)
 
 
 def trace(net: nn.Module, picture: tuple[int, ...], dtype: torch.dtype) -> Trace:

@@ -46,9 +46,18 @@ def weightless_copy(net: nn.Module) -> nn.Module:
             allowed="any module that copy.deepcopy can copy",
             fix="keep locks, open files and generators out of the module's attributes",
         ) from error
-    if any(nn.parameter.is_lazy(p) for p in [*twin.parameters(), *twin.buffers()]):
-        twin.to(META)  # lazy parameters have no shape yet; they get it, still without memory, in the first forward
+    for module in twin.modules():
+        for owned in (module._parameters, module._buffers):
+            lazy = {
+                name: tensor for name, tensor in owned.items() if tensor is not None and nn.parameter.is_lazy(tensor)
+            }
+            owned.update({name: _lazy_on_meta(tensor) for name, tensor in lazy.items()})
     return twin
+
+
+def _lazy_on_meta(tensor: Any) -> Any:
+    """A lazy layer's weight has no shape until the first forward; this one then gets it without memory."""
+    return type(tensor)(requires_grad=tensor.requires_grad, device=META, dtype=tensor.data.dtype)
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:

@@ -91,10 +91,15 @@ def padding(field: Field, x: Shape, out: Shape, a: Arguments) -> Field:
 
 def slicing(field: Field, x: Shape, out: Shape, a: Arguments) -> Field:
     """aten.slice: x[start:end:step] along one dimension."""
-    d, step = a["dim"] % len(x), a["step"]
+    d = a["dim"] % len(x)
+    return _pick(field, d, np.asarray(sliced(x[d], a, out[d])), a["step"])
+
+
+def sliced(size: int, a: Arguments, outputs: int) -> list[int]:
+    """The positions that aten.slice shows of `size`."""
     start = a["start"] or 0
-    start = max(start + x[d], 0) if start < 0 else min(start, x[d])
-    return _pick(field, d, start + np.arange(out[d]) * step, step)
+    start = max(start + size, 0) if start < 0 else min(start, size)
+    return [start + i * a["step"] for i in range(outputs)]
 
 
 def selecting(field: Field, x: Shape, out: Shape, a: Arguments) -> Field:

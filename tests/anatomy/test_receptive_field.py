@@ -1,0 +1,177 @@
+"""Receptive fields against the gradient's support in the real network, and against known values."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+import torchvision.models as published
+from torch import nn
+
+import anmok.anatomy
+
+
+def gradient_support(net: nn.Module, shape: tuple[int, ...], pick: tuple[slice | int, ...]) -> list[tuple[int, int]]:
+    """First and last pixel, along each axis, whose gradient is not zero, for the outputs `pick` of an all-ones net."""
+    net = net.double().eval()
+    for parameter in net.parameters():
+        nn.init.constant_(parameter, 0.01)
+    x = torch.rand((1, *shape), dtype=torch.float64).add(0.5).requires_grad_()
+    net(x)[pick].sum().backward()
+    touched = (x.grad[0].abs().sum(0) > 0).nonzero()
+    return [(int(touched[:, d].min()), int(touched[:, d].max())) for d in range(touched.shape[1])]
+
+
+class Branches(nn.Module):
+    """A wide and a tall convolution, a strided pooling, an addition, a concatenation and a functional tail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide, self.tall = nn.Conv2d(1, 4, (1, 7), padding=(0, 3)), nn.Conv2d(1, 4, (7, 1), padding=(3, 0))
+        self.mix = nn.Conv2d(12, 8, 3, padding=2, dilation=2, groups=2)
+        self.down = nn.Conv2d(8, 8, 3, stride=2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a, b = self.wide(x), self.tall(x)
+        joined = torch.cat([a, b, a + b], dim=1)
+        return F.avg_pool2d(F.relu(self.down(self.mix(joined)) + 1), (3, 2), stride=1)
+
+
+class SmallUNet(nn.Module):
+    """Two scales, a transposed convolution and a skip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.deep = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.up, self.last = nn.ConvTranspose2d(4, 4, 2, stride=2), nn.Conv2d(8, 1, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        skip = torch.relu(self.first(x))
+        return self.last(torch.cat([self.up(torch.relu(self.deep(F.avg_pool2d(skip, 2)))), skip], 1))
+
+
+def chain(*layers: nn.Module) -> nn.Sequential:
+    return nn.Sequential(*layers)
+
+
+CASES = {
+    "branches": (Branches(), (1, 64, 64)),
+    "u-net": (SmallUNet(), (1, 64, 64)),
+    "dilated": (chain(nn.Conv2d(1, 2, 3, dilation=3), nn.Conv2d(2, 1, (5, 2), stride=(2, 1))), (1, 50, 50)),
+    "nearest": (chain(nn.Conv2d(1, 2, 3, stride=2, padding=1), nn.Upsample(scale_factor=2), nn.Conv2d(2, 1, 3)),
+                (1, 40, 40)),
+    "bilinear": (chain(nn.Conv2d(1, 2, 3, stride=2, padding=1), nn.Upsample(scale_factor=2, mode="bilinear")),
+                 (1, 40, 40)),
+    "odd bilinear": (chain(nn.Conv2d(1, 2, 3, stride=3), nn.Upsample(size=(31, 29), mode="bilinear")), (1, 40, 40)),
+    "transposed": (chain(nn.Conv2d(1, 2, 4, stride=4), nn.ConvTranspose2d(2, 1, 5, stride=3, padding=1)), (1, 40, 44)),
+    "shuffle": (chain(nn.Conv2d(1, 8, 3, stride=2), nn.PixelShuffle(2), nn.Conv2d(2, 1, 3)), (1, 41, 41)),
+    "unshuffle": (chain(nn.PixelUnshuffle(3), nn.Conv2d(9, 1, 3)), (1, 45, 45)),
+    "adaptive": (chain(nn.Conv2d(1, 1, 3), nn.AdaptiveAvgPool2d((7, 5))), (1, 40, 40)),
+    "reflected": (chain(nn.ReflectionPad2d(2), nn.Conv2d(1, 1, 5)), (1, 40, 40)),
+    "same, even": (chain(nn.Conv2d(1, 1, 4, padding="same"), nn.Conv2d(1, 1, 2, padding="same")), (1, 40, 40)),
+    "line": (chain(nn.Conv1d(1, 2, 5, stride=2), nn.AvgPool1d(3), nn.Conv1d(2, 1, 3)), (1, 90)),
+    "space": (chain(nn.Conv3d(1, 1, (1, 2, 3)), nn.AvgPool3d(2)), (1, 12, 14, 16)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_output_sees_what_its_gradient_touches(name):
+    """Position by position, where no edge cuts. (Averages only: a maximum hides what it passes over.)"""
+    net, shape = CASES[name]
+    seen = anmok.anatomy(net, shape)
+    field = seen.receptive_field
+    sizes = seen.output_shapes[0][1:]
+    found: list[set[int]] = [set() for _ in sizes]
+    middle = [size // 2 for size in sizes]
+    for d, size in enumerate(sizes):
+        for position in range(size // 3, size - size // 3):
+            where = [*middle]
+            where[d] = position
+            support = gradient_support(net, shape, (0, slice(None), *where))
+            first, last = support[d]
+            if first > 0 and last < shape[1 + d] - 1:  # not cut off by the edge
+                found[d].add(last - first + 1)
+    for axis, widths in zip(field, found, strict=True):
+        assert widths, "the test picture is too small to see anything"
+        assert (axis.smallest, axis.size) == (min(widths), max(widths))
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "size"), [("resnet18", "layer4", 435), ("shufflenet_v2_x0_5", "stage2", None)]
+)
+def test_gradient_support_of_published_networks(name, layer, size):
+    """The whole network, batch norm as identity, on a picture larger than the field where there is one."""
+    net = getattr(published, name)()
+    seen = anmok.anatomy(net, (3, 448, 448)).layer(layer)
+    assert size is None or seen.field[0].size == size
+    children = dict(net.named_children())
+    body = nn.Sequential(*list(children.values())[: list(children).index(layer) + 1])
+    middle = seen.output[1] // 2
+    (top, bottom), (left, right) = gradient_support(body, (3, 448, 448), (0, slice(None), middle, middle))
+    assert (bottom - top + 1, right - left + 1) == (seen.field[0].size, seen.field[1].size)
+    assert (top + bottom) / 2 == seen.field[0].start + middle * seen.field[0].jump
+
+
+def test_patchgan_sees_70_pixels():
+    """70×70 PatchGAN: 4×4 convolutions, strides 2, 2, 2, 1, 1."""
+    channels, layers = [3, 64, 128, 256, 512, 1], []
+    for i, stride in enumerate((2, 2, 2, 1, 1)):
+        layers += [nn.Conv2d(channels[i], channels[i + 1], 4, stride, 1), nn.InstanceNorm2d(channels[i + 1])]
+    seen = anmok.anatomy(nn.Sequential(*layers), (3, 256, 256))
+    assert seen.receptive_field[0].size == 70
+    assert seen.output_shapes == ((1, 30, 30),)
+
+
+class OriginalUNet(nn.Module):
+    """The valid-convolution U-Net of 2015: 572 → 388."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = [64, 128, 256, 512, 1024]
+        self.down = nn.ModuleList(self.pair(i, o) for i, o in zip([1, *widths], widths, strict=False))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * w, w, 2, 2) for w in widths[-2::-1])
+        self.join = nn.ModuleList(self.pair(2 * w, w) for w in widths[-2::-1])
+        self.out = nn.Conv2d(64, 2, 1)
+
+    @staticmethod
+    def pair(i: int, o: int) -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(i, o, 3), nn.ReLU(), nn.Conv2d(o, o, 3), nn.ReLU())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        skips = []
+        for i, down in enumerate(self.down):
+            x = down(F.max_pool2d(x, 2) if i else x)
+            skips.append(x)
+        for up, join, skip in zip(self.up, self.join, skips[-2::-1], strict=True):
+            x = up(x)
+            cut = (skip.shape[-1] - x.shape[-1]) // 2
+            x = join(torch.cat([skip[..., cut : cut + x.shape[-2], cut : cut + x.shape[-1]], x], 1))
+        return self.out(x)
+
+
+def test_the_original_u_net_sees_188_or_204_pixels():
+    with torch.device("meta"):
+        net = OriginalUNet()
+    seen = anmok.anatomy(net, (1, 572, 572))
+    assert seen.parameters == 31_030_658
+    assert seen.output_shapes == ((2, 388, 388),)
+    field = seen.receptive_field[0]
+    assert (field.smallest, field.size, field.jump) == (188, 204, 1.0)
+
+
+def test_attention_and_dense_layers_see_everything():
+    with torch.device("meta"):
+        net = published.vit_b_16()
+    seen = anmok.anatomy(net, (3, 224, 224))
+    assert seen.layer("conv_proj").field[0].size == 16
+    assert seen.layer("encoder.layers.encoder_layer_0").field[0].whole
+    flat = anmok.anatomy(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), (1, 8, 8)).layers[-1].field[0]
+    assert (flat.size, flat.whole, flat.jump) == (8, True, None)
+
+
+def test_swin_windows():
+    """Windows of 7×7 patches of 4 pixels see 28; the next block's shifted windows join neighbours."""
+    seen = anmok.anatomy(published.swin_t(), (3, 224, 224))
+    assert seen.layer("features.1.0.attn").field[0].size == 28
+    assert not seen.layer("features.1.1").field[0].whole
+    assert seen.layer("features.5").field[0].whole
