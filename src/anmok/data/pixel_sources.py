@@ -15,7 +15,7 @@ from anmok.core.types import Pictures
 from anmok.data.decoding import TIMEOUT, DecodingPool
 from anmok.data.locks import share
 
-_RESIDENT = 256 << 20  # bytes read through one mapping before it is renewed
+_RESIDENT = 64 << 20  # bytes read through one mapping before it is renewed
 
 
 class PixelSource(Protocol):
