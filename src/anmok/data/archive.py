@@ -24,7 +24,7 @@ from anmok.data.walk import readable
 
 SUFFIXES = (".zip", ".tar", ".tgz", ".txz", ".tbz", ".tbz2", ".tar.gz", ".tar.xz", ".tar.bz2")
 _FOREIGN = (".7z", ".rar", ".tar.zst", ".tar.lz4")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?$", re.IGNORECASE)
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(\..*)?$", re.IGNORECASE)
 _HARMLESS = 256 * 2**20  # bytes; up to here any archive may grow
 _MOST_GROWTH = 100  # beyond that, at most so many times its own size
 
