@@ -12,16 +12,16 @@ from anmok.core.task import Stage
 from anmok.core.types import Batch
 from anmok.engine.average import Average
 from anmok.engine.callbacks import Progress
-from anmok.engine.forecast import Forecast, forecast, modes_of, planned_steps, restore_modes
+from anmok.engine.forecast import Forecast, modes_of, restore_modes
 from anmok.engine.keeper import Keeper
 from anmok.engine.meter import Meter
 from anmok.engine.phase import PhaseRunner, runners
+from anmok.engine.planning import plan_stage
 from anmok.engine.randomness import rng_state
 from anmok.engine.session import Session
 from anmok.engine.signals import Interrupted
 
 _SHOW_EVERY = 0.2  # seconds between two progress updates
-_MARGIN = 0.93  # of the time budget is planned; machines are not equally fast all the time
 
 
 class Descent:
@@ -66,42 +66,7 @@ class Descent:
 
     def plan(self) -> None:
         """Fix how many steps the stage will take, from a measured forecast where one is wanted."""
-        position, options, stage = self.position, self.session.options, self.stage
-        batches = len(stage.batches)
-        if position.total and position.batches != batches:
-            self._replan(batches)
-        if position.total:
-            return
-        position.batches, position.total = batches, stage.epochs * batches
-        if not options.forecast and options.time_s is None:
-            return
-        self.session.watch.lap("own")
-        devices = self.session.devices
-        with self.session.signals.interruptible():
-            self.forecast = forecast(
-                stage,
-                self.session.task,
-                self._trial,
-                device=devices.device,
-                steps=position.total,
-                evaluate=options.time_s is not None,
-                fixed=devices.world > 1,
-            )
-        self.session.watch.lap("forecast")
-        if options.time_s is not None:
-            stages = len(self.session.task.stages()) - position.plan
-            share = (options.time_s - self.session.seconds) * _MARGIN / stages
-            position.total = devices.agree(planned_steps(self.forecast, share, batches, stage.epochs))
-
-    def _replan(self, batches: int) -> None:
-        """The batch size changed (after running out of memory, say): begin the current epoch again."""
-        position = self.position
-        position.total = max(1, round(position.total * batches / position.batches))
-        position.step, position.batch, position.sums, position.batches = position.epoch * batches, 0, {}, batches
-        self.session.message(
-            f"The run was saved with other batches; epoch {position.epoch + 1} begins again. "
-            "The result will not equal that of an uninterrupted run."
-        )
+        self.forecast = plan_stage(self.stage, self.session, self._trial)
 
     def _trial(self, batch: Batch, number: int) -> None:
         batch = self.session.devices.move(batch)
@@ -296,10 +261,14 @@ class Descent:
         """Leave the stage's best weights in the networks and on disk."""
         for phase in self.phases:
             phase.release()
-        if self.position.monitored is None and self.stage.evaluate is not None:
+        known = self.position.monitored is not None or self.stage.evaluate is None
+        if known and self.keeper.take_best():
+            return
+        if not known:
             self.session.message(
                 f"{self.stage.monitor!r} was never finite in stage {self.stage.name!r}: the last weights are used."
             )
-            with self._averaged():
-                self.keeper.note_best(write=True)
+        with self._averaged():
+            self.keeper.note_best(write=True)
+        self.position.best = len(self.position.history) - 1
         self.keeper.take_best()

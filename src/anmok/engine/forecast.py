@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -73,7 +73,8 @@ def forecast(
 def _measure(
     batches: Iterator[Batch], step: Callable[[Batch, int], None], device: torch.device, steps: int, fixed: bool
 ) -> float:
-    """Seconds a step: the first one warms up, then for about 1 % of the stage's time, three steps at least."""
+    """Seconds a step: the first one warms up, then 1 % of the stage's steps, at least 3 and at most about 2 seconds."""
+    enough = 3 if fixed else max(3, steps // 100)
     number, start = 0, perf_counter()
     first = seconds = 0.0
     try:
@@ -84,7 +85,7 @@ def _measure(
                 first, start = perf_counter() - start, perf_counter()
                 continue
             seconds = perf_counter() - start
-            if number >= 3 and (fixed or seconds > 0.01 * steps * seconds / number or seconds > 2.0):
+            if number >= enough or (number >= 3 and seconds > 2.0):
                 break
     finally:
         getattr(batches, "close", lambda: None)()
@@ -142,18 +143,3 @@ def peak_memory(device: torch.device) -> int:
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak if sys.platform == "darwin" else peak * 1024)
-
-
-def planned_steps(forecast: Forecast, seconds: float, batches: int, epochs: int) -> int:
-    """Steps that fit into `seconds` together with an evaluation an epoch, at least 1 and at most `epochs` epochs."""
-    step, evaluate = forecast.seconds_per_step, forecast.seconds_evaluate or 0.0
-    per_epoch = batches * step + evaluate
-    whole = int(seconds // per_epoch) if per_epoch > 0 else epochs
-    rest = seconds - whole * per_epoch - evaluate
-    steps = whole * batches + (int(rest / step) if rest > 0 and step > 0 else 0)
-    return max(1, min(steps, batches * epochs))
-
-
-def as_row(forecast: Forecast) -> Mapping[str, float | int | None]:
-    """Plain values, for the run folder."""
-    return dict(vars(forecast))

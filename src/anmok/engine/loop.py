@@ -41,8 +41,14 @@ def run(task: Task, folder: RunFolder, options: Options | None = None, callbacks
     devices.launch()
     with folder.lock() if devices.rank == 0 else nullcontext(), Signals() as signals:
         session = Session(task, folder, options, devices, signals, tuple(callbacks))
-        with _explained(session):
-            return _run(session)
+        outcome = None
+        try:
+            with _explained(session):
+                outcome = _run(session)
+                return outcome
+        finally:
+            for callback in session.callbacks:
+                callback.on_end(outcome)
 
 
 def _run(session: Session) -> Outcome:
@@ -75,12 +81,9 @@ def _run(session: Session) -> Outcome:
         keeper.save()
     watch.lap("own")
     best = None if position.best is None else position.history[position.best]
-    outcome = Outcome(
+    return Outcome(
         session.folder, position.stopped, position.steps, position.history, best, session.seconds, watch.parts, first
     )
-    for callback in session.callbacks:
-        callback.on_end(outcome)
-    return outcome
 
 
 def _descend(stage: Stage, session: Session, keeper: Keeper, saved: dict[str, Any] | None) -> Descent:
