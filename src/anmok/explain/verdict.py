@@ -1,4 +1,6 @@
-"""May this heat map be believed? Two tests, and a verdict in words with the figures behind it.
+"""May this heat map be believed? Three tests, and a verdict in words with the figures behind it.
+
+*Weights* (`weights.py`): a network whose weights cannot be told from noise has learned nothing that a map could show.
 
 *Randomisation* (Adebayo et al. 2018, "Sanity Checks for Saliency Maps"): the network's weights are replaced by noise
 and the map is made again. A map that stays the same does not depend on what the network learned; it is an edge
@@ -25,9 +27,11 @@ from torch import Tensor, nn
 
 from anmok.core.seeds import derive, numpy_generator
 from anmok.explain._explanation import Explainer, Explanation, answer, logits_of, prepared, ready
+from anmok.explain.weights import learned_structure
 
 SAME_MAP = 0.6  # rank correlation beyond which two maps count as the same
 CHANCE = 0.1  # a map that as many misplaced maps beat points at nothing in particular
+LEARNED = 6.0  # standard deviations from noise; see `weights.learned_structure`
 SMALLEST_EFFECT = 0.1  # probability that the picture must add to an empty one for an answer to be explained
 AT_ONCE = 64
 
@@ -39,7 +43,8 @@ class Verdict:
     `same_after_randomising`: mean rank correlation in [-1, 1] with the maps of randomised networks. `deletion`,
     `insertion`: area under the probability curves in [0, 1], small and large for a good map. `beaten_by`: share of
     misplaced maps that do at least as well. `effect`: probability of the class for the picture minus that for an empty
-    one. `trusted`: whether every test was passed. `sentence`: for people.
+    one. `learned`: by how many standard deviations the weights differ from noise. `trusted`: whether every test was
+    passed. `sentence`: for people.
     """
 
     same_after_randomising: float
@@ -47,6 +52,7 @@ class Verdict:
     insertion: float
     beaten_by: float
     effect: float
+    learned: float
     trusted: bool
     sentence: str
 
@@ -85,10 +91,17 @@ def judge(
         heats = [explanation.heat, *_misplaced(explanation.heat, orders, seed)]
         deletion, insertion = np.array([_curves(network, batch, empty, heat, target, steps) for heat in heats]).T
     gap = insertion - deletion
-    beaten = float((gap[1:] >= gap[0]).mean())
-    effect = explanation.score - blank
-    sentence, trusted = _say(same, beaten, effect, explanation, classes, float(deletion[0]), float(insertion[0]))
-    return Verdict(same, float(deletion[0]), float(insertion[0]), beaten, effect, trusted, sentence)
+    measured = {
+        "same_after_randomising": same,
+        "deletion": float(deletion[0]),
+        "insertion": float(insertion[0]),
+        "beaten_by": float((gap[1:] >= gap[0]).mean()),
+        "effect": explanation.score - blank,
+        "learned": learned_structure(network, seed),
+    }
+    objection = _objection(explanation, classes, **measured)
+    opening = objection or "This map depends on the weights and points at what decides the answer"
+    return Verdict(**measured, trusted=objection is None, sentence=f"{opening} ({_figures(**measured)}).")
 
 
 def randomised(network: nn.Module, seed: int) -> nn.Module:
@@ -174,19 +187,30 @@ def _curves(
     return areas[0], areas[1]
 
 
-def _say(
-    same: float, beaten: float, effect: float, explanation: Explanation, classes: int, deletion: float, insertion: float
-) -> tuple[str, bool]:
-    score = explanation.score
-    figures = (f"rank correlation with random networks {same:.2f}, deletion {deletion:.2f}, insertion {insertion:.2f}, "
-               f"beaten by {100 * beaten:.0f} % of misplaced maps")  # fmt: skip
+def _objection(
+    explanation: Explanation, classes: int, same_after_randomising: float, beaten_by: float, effect: float,
+    learned: float, **_: float,
+) -> str | None:  # fmt: skip
+    """Why the map is not to be trusted, the gravest reason first; None where it passes."""
+    score = 100 * explanation.score
+    if learned < LEARNED:
+        return "The weights cannot be told from noise, the network has learned nothing: do not trust this map"
     if explanation.peak <= 0:
-        return f"The map is empty: nothing in the picture speaks for this class there ({figures}).", False
-    if effect < SMALLEST_EFFECT or score < 1.5 / classes:
-        return (f"There is little to explain: the class has {100 * score:.0f} %, and an empty picture gives it "
-                f"{100 * (score - effect):.0f} %. Do not trust this map ({figures}).", False)  # fmt: skip
-    if same > SAME_MAP:
-        return f"This map does not depend on the weights: do not trust it ({figures}).", False
-    if beaten > CHANCE:
-        return f"This map points at the answer no better than misplaced maps do: do not trust it ({figures}).", False
-    return f"This map depends on the weights and points at what decides the answer ({figures}).", True
+        return "The map is empty, nothing that it can see speaks for this class: do not trust it"
+    if same_after_randomising > SAME_MAP:
+        return "This map does not depend on the weights: do not trust it"
+    if effect < SMALLEST_EFFECT or explanation.score < 1.5 / classes:
+        blank = score - 100 * effect
+        return (f"There is little to explain, the class has {score:.0f} % and an empty picture gives it {blank:.0f} %: "
+                "do not trust this map")  # fmt: skip
+    if beaten_by > CHANCE:
+        return "This map points at the answer no better than misplaced maps do: do not trust it"
+    return None
+
+
+def _figures(
+    same_after_randomising: float, deletion: float, insertion: float, beaten_by: float, learned: float, **_: float
+) -> str:
+    return (f"rank correlation with maps of random networks {same_after_randomising:.2f}, deletion {deletion:.2f}, "
+            f"insertion {insertion:.2f}, matched by {100 * beaten_by:.0f} % of misplaced maps, weights "
+            f"{learned:.0f} standard deviations from noise")  # fmt: skip
