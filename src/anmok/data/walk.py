@@ -48,12 +48,12 @@ class Tree:
 def readable(path: str) -> str:
     r"""A path as one printable line: control characters and bytes that are no UTF-8 become escapes.
 
-    Two different paths never become the same: a path that needs escapes has its backslashes escaped too.
+    Two different paths never become the same: backslashes are escaped too.
 
     >>> readable("cat/새.jpg"), readable("cat/a" + chr(10) + "b.jpg"), readable("cat/" + chr(0xdcff) + ".jpg")
     ('cat/새.jpg', 'cat/a\\nb.jpg', 'cat/\\xff.jpg')
     """
-    if path.isprintable():
+    if path.isprintable() and "\\" not in path:
         return path
     named = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
     return "".join(named.get(c) or (c if c.isprintable() else _escape(ord(c))) for c in path)

@@ -17,7 +17,7 @@ import numpy as np
 from anmok.core.errors import DataError
 from anmok.core.registry import register
 from anmok.core.types import Dataset, Entry, FileAccount, Skipped
-from anmok.data.formats._idx_file import IdxHeader, read_idx, sniff
+from anmok.data.formats._idx_file import IdxHeader, read_header, read_idx, sniff
 from anmok.data.kinds import FOREIGN_SUFFIXES, OTHER_SUFFIXES, PICTURE_SUFFIXES
 from anmok.data.known import known_classes
 from anmok.data.names import split_in_file_name
@@ -41,11 +41,13 @@ class Idx:
 
     def recognise(self, source: Source) -> Recognition:
         """Sure where a file's content is that of IDX pictures."""
-        found = _idx_files(source)
-        pictures = [path.name for path, header in found.items() if len(header.shape) >= 3]
+        found, broken = _idx_files(source)
+        pictures = [readable(path.name) for path, header in found.items() if len(header.shape) >= 3]
+        if broken:
+            return Recognition(0.7, f"{', '.join(readable(path.name) for path in broken)}: IDX by name, but damaged")
         if not pictures:
             return Recognition(0.0, "no IDX file of pictures")
-        return Recognition(0.95, f"IDX pictures in {', '.join(map(readable, sorted(pictures)))}")
+        return Recognition(0.95, f"IDX pictures in {', '.join(sorted(pictures))}")
 
     def read(self, source: Source) -> Dataset:
         """Every picture becomes an entry, called by its file and its row from 1.
@@ -53,7 +55,10 @@ class Idx:
         Raises:
             DataError: a torn or mismatched file, labels of some parts missing, two families of files in one folder.
         """
-        pairs = _pairs(source, _idx_files(source))
+        found, broken = _idx_files(source)
+        for path in broken:
+            read_header(path)  # says what is wrong with it
+        pairs = _pairs(source, found)
         arrays = [_pictures_of(pair.pictures) for pair in pairs]
         labels = [_labels_of(pair, len(array)) for pair, array in zip(pairs, arrays, strict=True)]
         _agree(pairs, arrays, labels)
@@ -77,8 +82,8 @@ class Idx:
         )
 
 
-def _idx_files(source: Source) -> dict[Path, IdxHeader]:
-    """The IDX files at the top of the folder (or beside the file given), with their headers."""
+def _idx_files(source: Source) -> tuple[dict[Path, IdxHeader], list[Path]]:
+    """The IDX files at the top of the folder (or beside the file given) with their headers, and those without one."""
     if source.is_folder:
         beside = [source.root / path for path in source.beside()]
     else:
@@ -89,17 +94,20 @@ def _idx_files(source: Source) -> dict[Path, IdxHeader]:
     passed = PICTURE_SUFFIXES | FOREIGN_SUFFIXES | OTHER_SUFFIXES - {".gz"}
     likely = [path for path in beside if path.suffix.lower() not in passed or path == source.path]
     headers = {path: header for path in likely if (header := sniff(path)) is not None}
-    return headers if source.is_folder or source.path in headers else {}
+    broken = [path for path in likely if path not in headers and re.search(r"idx\d|ubyte", path.name, re.IGNORECASE)]
+    if source.is_folder:
+        return headers, broken
+    return headers if source.path in headers else {}, [path for path in broken if path == source.path]
 
 
 def _pairs(source: Source, found: dict[Path, IdxHeader]) -> list[Pair]:
     """Pictures with their labels. A single file brings the labels beside it; a folder all pairs of its one family."""
     labels = {_stem(path.name): path for path, header in found.items() if len(header.shape) < 3}
     pictures = {path: header for path, header in found.items() if len(header.shape) >= 3}
-    if not source.is_folder and len(found[source.path].shape) < 3:
+    if not source.is_folder and source.path in found and len(found[source.path].shape) < 3:
         pictures = {path: header for path, header in pictures.items() if labels.get(_stem(path.name)) == source.path}
-    elif not source.is_folder:
-        pictures = {source.path: pictures[source.path]}
+    elif not source.is_folder and source.path in found:
+        pictures = {source.path: found[source.path]}
     by_stem = defaultdict(list)
     for path in pictures:
         by_stem[_stem(path.name)].append(path)
