@@ -232,8 +232,8 @@ def _index(op: Applied, fields: Mapping[int, Field], tensors: Sequence[Tensor]) 
     dim, pick = where[0], picks[where[0]]
     if not fields[0].varies(dim):
         return [fields[0]]
-    if pick.is_meta:
-        return [None]
+    if pick.is_meta:  # which positions is not known any more: channels get the hull of all, pixels stay unknown
+        return [None if dim == fields[0].dim else fields[0].reduce([dim])]
     positions = pick.nonzero().flatten() if pick.dtype in (torch.bool, torch.uint8) else pick
     return [w.picking(fields[0], tuple(x.shape), dim, positions.tolist())]
 
