@@ -104,7 +104,7 @@ class Augment:
         maps = np.stack(
             [np.stack([cos * mirror, -sin, move[:, 0]], 1), np.stack([sin * mirror, cos, move[:, 1]], 1)], 1
         )
-        pictures = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float()
+        pictures = torch.tensor(pixels).permute(0, 3, 1, 2).float()
         grid = F.affine_grid(torch.from_numpy(maps).float(), [n, pixels.shape[3], size, size], align_corners=False)
         moved = F.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
         return moved.round_().to(torch.uint8).permute(0, 2, 3, 1).numpy()

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from anmok.core.preparation import centre_crop
 from anmok.core.seeds import numpy_generator
 from anmok.core.types import Batch
 from anmok.data.augment import Augment
@@ -73,7 +74,7 @@ class Loader:
         targets = torch.from_numpy(self.targets[chosen])
         ids = [self.ids[row] for row in chosen]
         if self.augment is None:
-            return Batch(_channels_first(centre(pixels, self.size)), targets, ids)
+            return Batch(_channels_first(centre_crop(pixels, self.size)), targets, ids)
         generator = numpy_generator(self.seed, "augment", epoch, number)
         pictures, extra = self.augment(pixels, self.size, generator, epoch, self.rows[chosen])
         return Batch(_channels_first(pictures), targets, ids, extra)
@@ -108,13 +109,6 @@ class Loader:
 @lru_cache(maxsize=2)
 def _permutation(seed: int, epoch: int, length: int) -> np.ndarray:
     return numpy_generator(seed, "order", epoch).permutation(length)
-
-
-def centre(pixels: np.ndarray, size: int) -> np.ndarray:
-    """The central (size, size) part of stored pictures (n, store, store, C); `anmok.core.pictures` rounds alike."""
-    top = (pixels.shape[1] - size) // 2
-    left = (pixels.shape[2] - size) // 2
-    return pixels[:, top : top + size, left : left + size]
 
 
 def _channels_first(pixels: np.ndarray) -> torch.Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from anmok.core.errors import unknown_name
+from anmok.engine.muon import Muon
 from anmok.tasks.recipe import Recipe
 
 OPTIMIZERS = ("adamw", "muon", "sgd")
@@ -25,6 +26,8 @@ def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer
         return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True, foreach=True)
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99), foreach=True)
+    if recipe.optimizer == "muon":
+        return Muon(groups, lr=recipe.learning_rate)
     raise unknown_name("optimizer", recipe.optimizer, OPTIMIZERS)
 
 

@@ -61,5 +61,4 @@ def decode_all(
     built = cache.build(dataset, preparation, workers=workers, on_progress=on_progress)
     for note in built.warnings:
         warnings.warn(note, stacklevel=2)
-    good = np.array([i for i, entry in enumerate(dataset.entries) if entry.id not in built.bad_ids], int)
-    return Decoded(dataset.without(built.quarantined, built.bad_ids), built.source, good, preparation)
+    return Decoded(dataset.without(built.quarantined, built.bad_ids), built.source, built.rows, preparation)

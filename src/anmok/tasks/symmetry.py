@@ -9,7 +9,7 @@ import numpy as np
 
 SIDE = 14  # pixels: enough to tell a 6 from its mirror image
 KNOWN, ASKED, NEIGHBOURS = 4000, 1000, 5
-KEEPS = 0.75  # a mirrored picture must find this share of the right answers of the picture itself
+KEEPS = 0.6  # a mirrored picture must find this share of the right answers of the picture itself
 
 
 @dataclass(frozen=True)

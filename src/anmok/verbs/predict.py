@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,12 @@ import numpy as np
 import torch
 
 from anmok.core.errors import PictureError, UsageError
-from anmok.core.pictures import decode
-from anmok.core.preparation import Preparation, centre_crop, fit_picture
+from anmok.core.pictures import load_picture
+from anmok.core.preparation import Preparation, centre_crop
 from anmok.core.types import Batch, Pictures, Prediction
 from anmok.data.decoding import decode_many
 from anmok.data.load import load_data
+from anmok.data.stores import PathPictures
 from anmok.report.tables import write_predictions
 from anmok.verbs.run import Run
 from anmok.verbs.settings import PredictSettings
@@ -65,7 +65,7 @@ def answered(
     for single, places in groupby(_places(pictures), key=_is_picture_file):
         if single:
             names = [str(place) for place in places]
-            yield from _answers(run, _NamedFiles(), names, names, asked.batch)
+            yield from _answers(run, PathPictures(), names, names, asked.batch)
         else:
             for place in places:
                 yield from _of_place(run, place, asked.batch, terminal)
@@ -92,19 +92,6 @@ def _places(pictures: str | Path | Iterable[str | Path]) -> list[Path]:
 def _is_picture_file(place: Path) -> bool:
     """A file is a picture unless it is a table, IDX file or archive; a file without ending is asked to be one too."""
     return not place.is_dir() and place.suffix.lower() not in _HOLDS_MANY
-
-
-@dataclass(frozen=True)
-class _NamedFiles:
-    """Files asked for by name, whatever their endings: the decoder decides whether they are pictures."""
-
-    def read(self, locator: str | int) -> np.ndarray:
-        """See `Pictures`."""
-        return decode(Path(locator))
-
-    def identity(self, locator: str | int) -> bytes:
-        """Never cached."""
-        return b""
 
 
 def _of_place(run: Run, place: Path, batch: int, terminal: Terminal) -> Iterator[Prediction]:
@@ -148,4 +135,4 @@ def _why(error: PictureError) -> str:
 
 def prepared_picture(path: str | Path, preparation: Preparation) -> np.ndarray:
     """One picture as the network sees it: uint8 (size, size, channels)."""
-    return centre_crop(fit_picture(decode(Path(path)), preparation), preparation.size)
+    return centre_crop(load_picture(Path(path), preparation).pixels, preparation.size)

@@ -11,8 +11,8 @@ from torch import nn
 
 from anmok.core.errors import UsageError
 from anmok.core.seeds import seed_everything
-from anmok.engine.loop import Options, Outcome, run
 from anmok.engine.callbacks import Callback, ProgressBar
+from anmok.engine.loop import Options, Outcome, run
 from anmok.engine.runfolder import RunFolder
 from anmok.networks import build
 from anmok.tasks.classify import Classify
