@@ -63,9 +63,9 @@ def find_pixels(rows: Sequence[Row], options: ReadOptions) -> PixelColumns | Non
     if shape is None or len(numeric) < 0.9 * len(numbers):
         return None
     whole = sum(cell.strip().isdigit() for cell in numeric) > 0.9 * len(numeric)
-    values = [] if whole else [float(cell) for cell in numeric]
-    fractions = any(value % 1 for value in values) and max(values) <= 1
-    return PixelColumns(columns, pixels, shape, whole, 255 if fractions else 1)
+    uneven = [] if whole else [value for value in map(float, numeric) if value % 1]
+    of_one = bool(uneven) and sum(value < 1 for value in uneven) > 0.9 * len(uneven)
+    return PixelColumns(columns, pixels, shape, whole, 255 if of_one else 1)
 
 
 def square_shape(count: int) -> tuple[int, int, int] | None:

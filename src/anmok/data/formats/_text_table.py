@@ -57,8 +57,9 @@ def head(path: Path, count: int = 200, limit: int = _HEAD) -> tuple[Dialect, lis
             whole = not file.read(1)
     except OSError:
         return None
-    if not content.strip() or (b"\0" in content and not content.startswith((b"\xff\xfe", b"\xfe\xff"))):
-        return None
+    is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if not content.strip() or (not is_utf16 and 100 * content.count(b"\0") > len(content)):
+        return None  # a stray zero byte is damage, which `read` names; many are no text
     if not whole:  # end with a whole line, so that no character and no row is cut
         content = content[: content.rfind(b"\n") + 1] or content
     content = b"".join(content.splitlines(keepends=True)[: count + 2])

@@ -81,6 +81,8 @@ class ClassFolders:
         classes = {name for name in (layout.place(path)[1] for path in pictures) if name is not None}
         if len(classes) < 2:
             return Recognition(0.2 if classes else 0.0, f"{len(classes)} class folder{'s' * (len(classes) != 1)}")
+        if all(split_named(name) for name in classes):
+            return Recognition(0.1, f"folders for a split ({', '.join(sorted(classes))}) without class folders in them")
         if any(name.lower() in OTHER_TASKS for name in classes):
             return Recognition(0.2, f"folders {', '.join(sorted(classes)[:4])}, which do not sound like classes")
         if layout.split_at is not None:
