@@ -58,6 +58,8 @@ def assign_splits(dataset: Dataset, *, val: float = 0.15, test: float | None = N
     ]
     warnings += _group_leaks(entries)
     if cut:
+        held = {entry.split for entry in entries}
+        warnings += [f"no picture could be put into {part}" for part in shares if shares[part] and part not in held]
         warnings += _absences(entries, dataset.classes)
     fresh = tuple(warning for warning in dict.fromkeys(warnings) if warning not in dataset.warnings)
     return replace(dataset, entries=entries, warnings=(*dataset.warnings, *fresh))
@@ -148,12 +150,12 @@ def _cut_groups(pool: Sequence[Entry], shares: Mapping[str, float], seed: int) -
     groups: dict[str, list[Entry]] = defaultdict(list)
     for entry in pool:
         groups[f"entry/{entry.id}" if entry.group is None else f"group/{entry.group}"].append(entry)
-    totals = Counter(_stratum(entry) for entry in pool)
+    totals = _held(pool)
     wanted = {part: share for part, share in shares.items() if share} | {"train": 1 - sum(shares.values())}
     missing = {part: {stratum: share * totals[stratum] for stratum in totals} for part, share in wanted.items()}
     parts: dict[str, list[Entry]] = {part: [] for part in wanted}
     for name in sorted(groups, key=lambda name: (-len(groups[name]), rank(seed, name))):
-        held = Counter(_stratum(entry) for entry in groups[name])
+        held = _held(groups[name])
 
         def gain(part: str, held: Counter = held) -> float:
             # How much nearer the part comes to its share, class by class, in units of that share.
@@ -167,6 +169,11 @@ def _cut_groups(pool: Sequence[Entry], shares: Mapping[str, float], seed: int) -
     if not parts["train"]:
         raise DataError("all training pictures are in one group: it cannot be split", got=next(iter(groups)))
     return {part: entries for part, entries in parts.items() if part != "train"}
+
+
+def _held(entries: Sequence[Entry]) -> Counter[Hashable]:
+    """Pictures by class, and all together under "all", so that parts come near their shares in both."""
+    return Counter(_stratum(entry) for entry in entries) + Counter(all=len(entries))
 
 
 def _group_leaks(entries: Sequence[Entry]) -> list[str]:
