@@ -48,7 +48,8 @@ class AnmokError(Exception):
             parts.append(f"Allowed: {self.allowed}.")
         if self.fix is not None:
             parts.append(f"Try: {self.fix}.")
-        return " ".join(parts)
+        # A file's name may hold bytes that are no text; an error about it must still be printable.
+        return " ".join(parts).encode("utf-8", "backslashreplace").decode()
 
 
 def _rebuild(

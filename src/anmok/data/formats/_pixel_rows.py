@@ -124,7 +124,7 @@ class _Reader:
                 fits = (numbers >= 0) & (numbers <= 255)
             if self.found.scale == 1:
                 fits = np.logical_and(fits, numbers == np.rint(numbers))
-            good = fits.all(axis=1)
+            good = np.asarray(fits.all(axis=1))
             for line in lines[~good]:
                 self._quarantine(int(line), f"a pixel is no number that fits {self._allowed()}")
             numbers = np.rint(np.where(good[:, None], numbers, 0)).astype(np.uint8)
