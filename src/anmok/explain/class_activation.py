@@ -46,9 +46,9 @@ def class_activation(
     """
     batch = prepared(network, picture)
     with ready(network):
+        target, score = answer(network, batch, target)
         name = last_feature_layer(network, batch) if layer is None else layer
         module = _named(network, name)
-        target, score = answer(network, batch, target)
         method = LayerGradCam(lambda pictures: logits_of(network, pictures), module)
         maps = method.attribute(batch.requires_grad_(), target=target, relu_attributions=True)
     if not isinstance(maps, Tensor) or maps.ndim != 4:

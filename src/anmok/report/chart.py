@@ -35,7 +35,7 @@ def line_chart(chart: Chart) -> str:
     ys = [y for line in points for _, y in line if math.isfinite(y)]
     if not ys:
         return ""
-    scale = _Scale(min(xs), max(xs), *_padded(min(ys), max(ys), chart.kind == "share"))
+    scale = _Scale(min(xs), max(xs), *_padded(min(ys), max(ys), chart.kind == "share" and not chart.log))
     parts = [_grid(scale, chart)]
     if chart.mark is not None:
         parts.append(_mark(scale, *chart.mark))
@@ -70,11 +70,10 @@ def _points(series: Series, log: bool) -> list[tuple[float, float]]:
 
 
 def _padded(low: float, high: float, share: bool) -> tuple[float, float]:
+    """The range with some room; shares keep within 0 and 1."""
+    within = share and low >= 0 and high <= 1
     room = 0.06 * (high - low) or 0.05 * (abs(high) or 1.0)
-    low, high = low - room, high + room
-    return (
-        (max(0.0, low), min(1.0, high)) if share and high - low > 0 and min(1.0, high) > max(0.0, low) else (low, high)
-    )
+    return (max(0.0, low - room), min(1.0, high + room)) if within else (low - room, high + room)
 
 
 def _grid(scale: _Scale, chart: Chart) -> str:

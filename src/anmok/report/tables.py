@@ -48,8 +48,7 @@ def rows(predictions: Iterable[Prediction], top: int = 1) -> Iterator[Row]:
     for prediction in predictions:
         row: Row = dict.fromkeys(names)
         row["id"], row["error"] = prediction.id, prediction.error
-        pairs = zip(prediction.labels or (), prediction.scores or (), strict=True)
-        for place, (label, score) in enumerate(itertools.islice(pairs, top), start=1):
+        for place, (label, score) in enumerate(_likeliest(prediction, top), start=1):
             end = "" if place == 1 else f"_{place}"
             row[f"label{end}"], row[f"score{end}"] = label, float(score)
         yield row
@@ -65,9 +64,13 @@ def terminal_rows(predictions: Iterable[Prediction], top: int = 1) -> Iterator[l
         if prediction.error is not None:
             yield [prediction.id, prediction.error, *[""] * (top - 1)]
             continue
-        pairs = list(zip(prediction.labels or (), prediction.scores or (), strict=True))[:top]
-        cells = [f"{label} {100 * score:.1f} %" for label, score in pairs]
+        cells = [f"{label} {100 * score:.1f} %" for label, score in _likeliest(prediction, top)]
         yield [prediction.id, *cells, *[""] * (top - len(cells))]
+
+
+def _likeliest(prediction: Prediction, top: int) -> list[tuple[str, float]]:
+    labels, scores = prediction.labels or (), prediction.scores or ()
+    return list(zip(labels, scores, strict=True))[:top]
 
 
 def write_csv(path: str | Path, predictions: Iterable[Prediction], top: int = 1) -> int:
