@@ -73,8 +73,8 @@ def forecast(
 def _measure(
     batches: Iterator[Batch], step: Callable[[Batch, int], None], device: torch.device, steps: int, fixed: bool
 ) -> float:
-    """Seconds a step: the first one warms up, then 1 % of the stage's steps, at least 3 and at most about 2 seconds."""
-    enough = 3 if fixed else max(3, steps // 100)
+    """Seconds a step: the first one warms up, then a few, at most about 2 seconds."""
+    enough = 3 if fixed else min(10, max(2, steps // 200))
     number, start = 0, perf_counter()
     first = seconds = 0.0
     try:
@@ -85,7 +85,7 @@ def _measure(
                 first, start = perf_counter() - start, perf_counter()
                 continue
             seconds = perf_counter() - start
-            if number >= enough or (number >= 3 and seconds > 2.0):
+            if number >= enough or (number >= 2 and seconds > 2.0 and not fixed):
                 break
     finally:
         getattr(batches, "close", lambda: None)()
