@@ -80,7 +80,8 @@ def _alone(path: Path) -> Iterator[None]:
 
 def _receive_checked(url: str, part: Path, path: Path, sha256_prefix: str, progress: Progress | None) -> None:
     resumed = part.exists()
-    _receive(url, part, path, progress)
+    if not (resumed and sha256(part).startswith(sha256_prefix)):
+        _receive(url, part, path, progress)
     if resumed and not sha256(part).startswith(sha256_prefix):
         part.unlink()  # what lay there was of another file: once more, from the start
         _receive(url, part, path, progress)

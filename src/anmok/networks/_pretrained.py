@@ -131,13 +131,13 @@ def adapt_channels(kernel: Tensor, channels: int) -> Tensor:
     return kernel.repeat(1, turns, 1, 1)[:, :channels] * (colours / channels)
 
 
-def to_unit_range(x: Tensor) -> Tensor:
+def to_unit_range(x: Tensor, channels: int) -> Tensor:
     """From ImageNet's mean and deviation to [-1, 1], which Inception's published weights were trained on.
 
     (N, C, H, W) in and out. Colour is rescaled a channel each, any other number of channels by the colours' means.
     """
     mean, std = x.new_tensor(IMAGENET_MEAN), x.new_tensor(IMAGENET_STD)
-    if x.shape[1] != 3:
+    if channels != 3:
         mean, std = mean.mean(), std.mean()
     return x * (std / 0.5).view(-1, 1, 1) + ((mean - 0.5) / 0.5).view(-1, 1, 1)
 

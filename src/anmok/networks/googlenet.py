@@ -198,7 +198,7 @@ class GoogLeNet(nn.Module):
         """The stages, and the maps after 4a and 4d that the auxiliary heads read."""
         self.accepts.check(x)
         if self.transform_input:
-            x = to_unit_range(x)
+            x = to_unit_range(x, self.accepts.channels)
         c1 = self.conv1(x)  #                                           N,   64, 112, 112
         c2 = self.conv3(self.conv2(self.norm1(self.maxpool1(c1))))  #   N,  192,  56,  56
         x = self.maxpool2(self.norm2(c2))  #                            N,  192,  28,  28

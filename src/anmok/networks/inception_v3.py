@@ -236,7 +236,7 @@ class Inception3(nn.Module):
         """(N, C, H, W) → the stem's two maps and those after the blocks at 35, 17 and 8."""
         self.accepts.check(x)
         if self.transform_input:
-            x = to_unit_range(x)
+            x = to_unit_range(x, self.accepts.channels)
         x = self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x))  #                       N,   32, 147, 147
         c1 = self.Conv2d_2b_3x3(x)  #                                          N,   64, 147, 147
         c2 = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(self.maxpool1(c1)))  #      N,  192,  71,  71

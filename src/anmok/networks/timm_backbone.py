@@ -61,7 +61,9 @@ class TimmBackbone(nn.Module):
         return self.net(x)
 
     def reset_classifier(self, num_classes: int) -> None:
-        """A fresh last layer for `num_classes`, as timm initialises it."""
+        """A fresh last layer for `num_classes`, made by timm and initialised as PyTorch does."""
+        if num_classes < 1:
+            raise UsageError("a classifier needs classes", got=num_classes, allowed="1 or more")
         self.net.reset_classifier(num_classes)
 
 
