@@ -12,6 +12,7 @@ import posixpath
 import re
 import shutil
 import tempfile
+import time
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ SUFFIXES = (".zip", ".tar", ".tgz", ".txz", ".tbz", ".tbz2", ".tar.gz", ".tar.xz
 _FOREIGN = (".7z", ".rar", ".tar.zst", ".tar.lz4")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(\..*)?$", re.IGNORECASE)
 _HARMLESS = 256 * 2**20  # bytes; up to here any archive may grow
+_ABANDONED = 24 * 3600  # seconds
 _MOST_GROWTH = 100  # beyond that, at most so many times its own size
 
 
@@ -46,6 +48,7 @@ def extracted(path: Path) -> Path:
         if final.is_dir():
             return final
         place.mkdir(parents=True, exist_ok=True)
+        _sweep(place)
         partial = Path(tempfile.mkdtemp(prefix="partial-", dir=place))
     except OSError as error:
         raise DataError("the archive cannot be read or its folder not made", path=path, got=str(error)) from error
@@ -62,6 +65,13 @@ def extracted(path: Path) -> Path:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return final
+
+
+def _sweep(place: Path) -> None:
+    """Remove what extractions killed long ago have left."""
+    for left in place.glob("partial-*"):
+        if time.time() - left.stat().st_mtime > _ABANDONED:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def content_digest(path: Path) -> str:
@@ -87,11 +97,9 @@ def _extract(path: Path, target: Path) -> None:
     allowance = min(max(_HARMLESS, _MOST_GROWTH * path.stat().st_size), shutil.disk_usage(target).free)
     admission = _Admission(path, allowance)
     try:
-        if is_zip(path):
-            for member in zip_members(path):  # a table of contents costs nothing: refuse before anything is written
-                admission.admit(member)
-            admission = _Admission(path, allowance)
-        links = []
+        for member in _members(path):  # all is looked at before anything is written
+            admission.admit(member)
+        admission, links = _Admission(path, allowance), []
         for member in _members(path):
             name = admission.admit(member)
             if member.kind in ("link", "hard link"):

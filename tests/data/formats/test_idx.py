@@ -101,6 +101,17 @@ def test_two_families_in_one_folder_are_refused_but_each_is_read_by_name(tmp_pat
     assert len(load_data(tmp_path / "emnist-digits-train-images-idx3-ubyte")) == 2
 
 
+def test_files_beside_their_gz_are_read_once(tmp_path):
+    """As torchvision leaves them."""
+    write(tmp_path)
+    for path in list(tmp_path.iterdir()):
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    dataset = load_data(tmp_path)
+    assert len(dataset) == 4 and dataset.accounts()["files"]["skipped"] == 2
+    for path in tmp_path.iterdir():
+        assert len(load_data(path)) == 4, path.name
+
+
 def test_missing_labels_of_one_part_are_refused(tmp_path):
     write(tmp_path, "train")
     write(tmp_path, "t10k")

@@ -39,14 +39,14 @@ class Finder:
         return frozenset(self._source.tree.files)
 
     @cached_property
-    def _by_name(self) -> dict[str, list[str]]:
-        """Pictures by their last part, with and without suffix, written alike."""
+    def _by_name(self) -> dict[str, list[tuple[str, str]]]:
+        """Pictures by their last part, with and without suffix; beside each its path as it is compared."""
         names = defaultdict(list)
         for path in self._source.sorted_files[0]:
-            name = _alike(path.rpartition("/")[2])
-            names[name].append(path)
-            if (stem := posixpath.splitext(name)[0]) != name:
-                names[stem].append(path)
+            alike = "/" + _alike(path)
+            stem = posixpath.splitext(alike)[0]
+            for end in dict.fromkeys((alike, stem)):
+                names[end.rpartition("/")[2]].append((path, end))
         return names
 
     def find(self, cell: str, split: str | None = None) -> str:
@@ -86,11 +86,8 @@ class Finder:
 
     def _by_ending(self, cell: str, plain: str, split: str | None) -> str:
         wanted = _alike(posixpath.normpath(plain))
-        found = []
-        for path in self._by_name.get(wanted.rpartition("/")[2], ()):
-            whole = "/" + _alike(path)
-            if whole.endswith("/" + wanted) or posixpath.splitext(whole)[0].endswith("/" + wanted):
-                found.append(path)
+        named = self._by_name.get(wanted.rpartition("/")[2], ())
+        found = [path for path, end in named if end.endswith("/" + wanted)]
         if len(found) > 1 and split is not None:
             found = [path for path in found if split in map(split_named, path.split("/")[:-1])] or found
         if len(found) > 1:

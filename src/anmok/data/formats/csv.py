@@ -204,11 +204,13 @@ def _file_account(source: Source, tables: Sequence[Table], named: set[str]) -> F
     tree, used = source.tree, named | {table.name for table in tables}
     _, others, foreign = source.sorted_files
     reasons = {item.path: item for item in others}
-    aside = [item for item in foreign if item.path not in {readable(path) for path in used}]
-    known = used | {path for path in tree.files if readable(path) in {item.path for item in aside}}
+    shown = {readable(path) for path in used}
+    aside = [item for item in foreign if item.path not in shown]
+    set_aside = {item.path for item in aside}
     passed = [
-        reasons.get(readable(path), Skipped(readable(path), "no row names it"))
-        for path in tree.files
-        if path not in known
+        reasons.get(name, Skipped(name, "no row names it"))
+        for name in map(readable, tree.files)
+        if name not in shown and name not in set_aside
     ]
-    return FileAccount(tree.seen, len(used & set(tree.files)), (*tree.quarantined, *aside), (*tree.skipped, *passed))
+    used_files = len(used & set(tree.files))
+    return FileAccount(tree.seen, used_files, (*tree.quarantined, *aside), (*tree.skipped, *passed))

@@ -93,6 +93,11 @@ def _idx_files(source: Source) -> tuple[dict[Path, IdxHeader], list[Path]]:
             beside = []
     passed = PICTURE_SUFFIXES | FOREIGN_SUFFIXES | OTHER_SUFFIXES - {".gz"}
     likely = [path for path in beside if path.suffix.lower() not in passed or path == source.path]
+    # A file and its .gz side by side are one; the file asked for goes before its twin.
+    twins = {path.with_name(f"{path.name}.gz") for path in likely}
+    if source.path in twins:
+        twins = twins - {source.path} | {source.path.with_suffix("")}
+    likely = [path for path in likely if path not in twins]
     headers = {path: header for path in likely if (header := sniff(path)) is not None}
     broken = [path for path in likely if path not in headers and re.search(r"idx\d|ubyte", path.name, re.IGNORECASE)]
     if source.is_folder:
