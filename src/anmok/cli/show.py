@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+_WIDE = 10_000  # columns where no terminal limits them: one line a row for grep
 SHOWN = 20  # quarantined items listed before "and more"
 
 
@@ -28,10 +30,13 @@ def print_run(run: Any, as_text: bool) -> int:
 
 def print_table(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A plain table on standard output."""
-    table = Table(*heading, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in heading:
+        table.add_column(name, overflow="fold")  # never cut: half a path is no path
     for row in rows:
-        table.add_row(*map(str, row))
-    Console(highlight=False).print(table)
+        table.add_row(*map(escape, map(str, row)))
+    console = Console(highlight=False)
+    console.print(table, width=None if console.is_terminal else _WIDE)
 
 
 def print_report(report: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from anmok.core.preparation import centre_crop
 from anmok.core.seeds import numpy_generator
@@ -95,6 +95,7 @@ class Loader:
                 num_workers=self.workers,
                 collate_fn=_as_is,
                 timeout=HANGING_WORKER_SECONDS,
+                generator=torch.Generator(),  # its own: drawing from the global one would change what dropout draws
             ):
                 yield _unpack(parts)
                 done += 1
@@ -115,7 +116,7 @@ def _channels_first(pixels: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
 
 
-class _Plans:
+class _Plans(Dataset[Any]):
     """A map-style data set whose items are whole batches, as plain arrays: nothing goes through shared memory."""
 
     def __init__(self, loader: Loader, epoch: int) -> None:

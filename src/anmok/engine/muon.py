@@ -57,15 +57,15 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._update(weight, group)
+                    self._update(weight, weight.grad, group)
         return loss
 
-    def _update(self, weight: Tensor, group: dict[str, Any]) -> None:
+    def _update(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state, rate, momentum = self.state[weight], group["lr"], group["momentum"]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(weight)
-        velocity = state["momentum"].mul_(momentum).add_(weight.grad)
-        direction = weight.grad.add(velocity, alpha=momentum)
+        velocity = state["momentum"].mul_(momentum).add_(gradient)
+        direction = gradient.add(velocity, alpha=momentum)
         if group["weight_decay"]:
             weight.mul_(1 - rate * group["weight_decay"])
         if weight.ndim < 2:

@@ -15,6 +15,7 @@ from anmok.data.augment import Augment
 
 SMALL = 64  # pictures up to this side keep every pixel
 SIDES = (32, 48, 64, 96, 128)  # larger ones are brought to one of these: a network from scratch learns little above
+BATCHES = ((10_000, 256), (2_000, 128), (500, 32), (0, 16))  # from so many training pictures, so many a step
 LOOKED_AT = 64  # pictures opened to learn size and colour before training
 
 
@@ -39,8 +40,8 @@ class Recipe:
     network: str
     epochs: int
     batch: int
-    optimizer: str = "sgd"
-    learning_rate: float = 0.5
+    optimizer: str = "muon"
+    learning_rate: float = 0.05
     weight_decay: float = 5e-4
     warmup: float = 0.2
     label_smoothing: float = 0.1
@@ -105,13 +106,14 @@ def choose_recipe(pictures: int, preparation: Preparation, mirror: bool) -> Reci
     picture keeps its label (measured by `anmok.tasks.symmetry`).
     """
     epochs = int(np.clip(500_000 / max(1, pictures), 9, 100))
-    batch = 256 if pictures >= 10_000 else 128 if pictures >= 2_000 else 32
+    batch = next(size for fewest, size in BATCHES if pictures >= fewest)
+    steps = epochs * max(1, pictures // batch)
     small = preparation.store == preparation.size
     return Recipe(
         network="small_resnet",
         epochs=epochs,
         batch=min(batch, max(1, pictures)),
-        average=0.99,
+        average=round(float(np.clip(1 - 20 / steps, 0.5, 0.99)), 4),  # looks back over a twentieth of the run
         mirror=mirror,
         augment=Augment(flip=mirror, shift=0.07 if small else 0.0, crop=1.0 if small else 0.7),
     )

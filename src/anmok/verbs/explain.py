@@ -50,13 +50,12 @@ def explain(run: Run, picture: str | Path, **settings: Any) -> Explained:
     if asked.target is not None and asked.target not in run.classes:
         raise unknown_name("class", asked.target, run.classes)
     target = None if asked.target is None else run.classes.index(asked.target)
-    options = {} if asked.layer is None else {"layer": asked.layer}
+    options: dict[str, Any] = {} if asked.layer is None else {"layer": asked.layer}
     pixels = prepared_picture(picture, run.preparation)
     x = run.model.normalise(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None])[0]
     found = method(run.network, x, target, **options)
     verdict = judge(run.network, x, method, found, **options) if asked.verdict else None
     answer = run.classes[found.target]
     out = asked.out or run.path / f"explain-{Path(picture).stem}-{asked.method}.png"
-    text = f"{answer} {found.score:.0%}"
-    out.write_bytes(explanation_png(pixels, found, text))
+    out.write_bytes(explanation_png(pixels, found, run.classes, verdict.sentence if verdict else None))
     return Explained(Path(picture), answer, found.score, found, verdict, out)

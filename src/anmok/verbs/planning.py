@@ -1,4 +1,4 @@
-"""What a training run is going to do, decided once: from the data for a new run, from the run folder for a resumed one."""
+"""What a training run is going to do: decided from the data for a new run, read from its folder for a resumed one."""
 
 from __future__ import annotations
 

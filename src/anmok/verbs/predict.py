@@ -78,7 +78,7 @@ def _places(pictures: str | Path | Iterable[str | Path]) -> list[Path]:
     for item in asked:
         path = Path(item).expanduser()
         if not path.exists() and glob.has_magic(str(path)):
-            matches = sorted(glob.glob(str(path), recursive=True))
+            matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute patterns too
             if not matches:
                 raise UsageError("nothing matches", got=str(item), fix="quote the pattern, or name a folder")
             found.extend(Path(match) for match in matches)

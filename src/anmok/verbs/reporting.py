@@ -67,7 +67,7 @@ def _summary(card: Mapping[str, Any], plan: TrainingPlan, outcome: Outcome, foun
         return text
     accuracy = found.summary.figures["accuracy"]
     return (
-        f"{text} On {accuracy.n:,} {found.split} pictures it has never learned from, {accuracy.value:.1%} of its answers "
+        f"{text} On {accuracy.n:,} {found.split} pictures it never learned from, {accuracy.value:.1%} of its answers "
         f"are right (95 % interval {accuracy.low:.1%} to {accuracy.high:.1%})."
     )
 

@@ -1,0 +1,114 @@
+"""The command line as a person meets it: exit codes, where output goes, what errors say."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from anmok.cli import run
+from tests.verbs.photographs import write_photographs
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_photographs(tmp_path_factory.mktemp("cli") / "photos", each=8)
+
+
+@pytest.fixture(scope="module")
+def trained(photographs: Path) -> Path:
+    project = photographs.parent / "runs"
+    assert run(["train", str(photographs), "--epochs", "2", "--imgsz", "32", "--project", str(project), "--quiet"]) == 0
+    return project / "classify" / "photos"
+
+
+def test_train_says_where_the_run_is(trained: Path) -> None:
+    assert (trained / "report.html").exists()
+
+
+def test_check_finds_nothing_wrong(photographs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", str(photographs), "--json", "--quiet"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["classes"] == ["cat", "rocket", "커피"]
+    assert found["accounts"]["files"] == {"seen": 24, "used": 24, "quarantined": 0, "skipped": 0}
+
+
+def test_check_exits_1_on_findings_and_names_them(photographs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = photographs / "cat" / "bad.jpg"
+    bad.write_text("<html></html>")
+    try:
+        assert run(["check", str(photographs)]) == 1
+        assert "bad.jpg" in capsys.readouterr().out
+    finally:
+        bad.unlink()
+
+
+def test_predict_prints_json_lines_and_exits_1_on_bad_files(
+    trained: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = str(next((photographs / "cat").glob("*.jpg")))
+    assert run(["predict", str(trained), good, "--json", "--top", "2"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["id"] == good and {"label", "score"} <= row.keys()
+    (tmp_path / "empty.jpg").touch()
+    assert run(["predict", str(trained), good, str(tmp_path / "empty.jpg")]) == 1
+    assert "empty.jpg" in capsys.readouterr().out
+
+
+def test_eval_prints_every_class(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["eval", str(trained)]) == 0
+    text = capsys.readouterr().out
+    assert "accuracy" in text and "커피" in text
+
+
+def test_explain_writes_a_png(trained: Path, photographs: Path, tmp_path: Path) -> None:
+    picture = str(next((photographs / "rocket").glob("*.png")))
+    assert run(["explain", str(trained), picture, "--out", str(tmp_path / "why.png"), "--no-verdict"]) == 0
+    assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["train", "photos", "--epoch", "3"], 2, "--epochs"),
+        (["trian"], 2, "train"),
+        (["train", "photos", "--epochs", "0"], 2, "epochs"),
+        (["train"], 2, "nothing to train on"),
+        (["train", "/no/such/folder"], 1, "nothing is there"),
+        (["predict", "/no/such/run", "x.jpg"], 2, "no run"),
+    ],
+)
+def test_errors_say_what_to_do(
+    arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert run(arguments) == code
+    printed = capsys.readouterr()
+    assert words in printed.err and "Traceback" not in printed.err and not printed.out
+    assert not list(tmp_path.iterdir())
+
+
+def test_settings_come_from_a_file_and_flags_win(photographs: Path, tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(f"data: {photographs}\nepochs: 3\nimgsz: 32\nproject: {tmp_path / 'runs'}\n", encoding="utf-8")
+    assert run(["train", "--settings", str(file), "--epochs", "1", "--quiet"]) == 0
+    rows = (tmp_path / "runs/classify/photos/results.csv").read_text().splitlines()
+    assert len(rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("epoch: 3", "epochs"),
+        ("epochs: !!python/object/apply:os.system ['true']", "plain"),
+        ("a: &a [1]\nepochs: *a", "alias"),
+        ("- 1", "name: value"),
+    ],
+)
+def test_settings_files_are_read_strictly(
+    text: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    assert run(["train", "samples", "--settings", str(file)]) == 2
+    assert words in capsys.readouterr().err

@@ -1,0 +1,114 @@
+"""Training on a folder of photographs: what the run folder holds, what is refused, what `--seed` promises."""
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from torch import nn
+
+import anmok
+from anmok.core.errors import CheckpointError, DataError, UsageError
+
+QUICK = {"epochs": 2, "imgsz": 32, "val": 0.2, "test": 0.2}
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def tree(root: Path) -> dict[str, str]:
+    return {str(path.relative_to(root)): digest(path) for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def test_the_run_folder_holds_everything(run: anmok.Run, photographs: Path) -> None:
+    for name in ("settings.yaml", "card.json", "results.csv", "report.html", "split.csv", "weights/best.safetensors"):
+        assert (run.path / name).stat().st_size > 0, name
+    card = json.loads((run.path / "card.json").read_text())
+    assert card["classes"] == ["cat", "rocket", "커피"] and card["data"]["splits"] == {"train": 24, "val": 9, "test": 9}
+    assert yaml.safe_load((run.path / "settings.yaml").read_text())["data"] == str(photographs)
+    with (run.path / "results.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == [str(n) for n in range(1, 13)]
+
+
+def test_it_learned_more_than_chance(run: anmok.Run) -> None:
+    assert run.evaluate(split="train").figures["accuracy"] > 0.8
+
+
+def test_originals_are_never_written(photographs: Path, tmp_path: Path) -> None:
+    before = tree(photographs)
+    anmok.train(photographs, project=tmp_path, **QUICK)
+    assert tree(photographs) == before
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(photographs: Path, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    seeds = {"a": 3, "b": 3, "c": 4}
+    digests = {
+        name: digest(anmok.train(photographs, project=tmp_path, name=name, seed=seed, **QUICK).folder.best)
+        for name, seed in seeds.items()
+    }
+    assert digests["a"] == digests["b"] != digests["c"]
+
+
+def test_workers_change_no_bit(photographs: Path, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    digests = [
+        digest(anmok.train(photographs, project=tmp_path, workers=workers, colour=0.2, rotate=10, **QUICK).folder.best)
+        for workers in (0, 2)
+    ]
+    assert digests[0] == digests[1]
+
+
+def test_a_network_of_ones_own_trains_and_comes_back_only_with_it(photographs: Path, tmp_path: Path) -> None:
+    class Mine(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(128, 3))
+
+    run = anmok.train(photographs, network=Mine(), project=tmp_path, **QUICK)
+    with pytest.raises(CheckpointError, match="network of your own"):
+        anmok.load(run.path)
+    again = anmok.load(run.path, network=Mine())
+    assert all(torch.equal(a, b) for a, b in zip(run.network.parameters(), again.network.parameters(), strict=True))
+    with pytest.raises(CheckpointError, match="do not fit"):
+        anmok.load(run.path, network=nn.Linear(3, 3))
+
+
+def test_any_network_of_the_house_trains(photographs: Path, tmp_path: Path) -> None:
+    run = anmok.train(photographs, net="textbook_cnn", project=tmp_path, **QUICK)
+    assert run.card["network"]["name"] == "textbook_cnn" and len(run.predict(next(photographs.rglob("*.jpg")))) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"epoch": 3}, "epochs"),
+        ({"epochs": 0}, "epochs"),
+        ({"net": "resnet19"}, "resnet18"),
+        ({"name": "a/b"}, "name"),
+        ({"device": "tpu"}, "cpu"),
+        ({"time": "5 years"}, "5m"),
+        ({"label_smoothing": 1.0}, "label-smoothing"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_by_name(
+    photographs: Path, tmp_path: Path, settings: dict, words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        anmok.train(photographs, project=tmp_path / "runs", **settings)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(DataError, match="nothing"):
+        anmok.train(tmp_path / "nothing", project=tmp_path / "runs")
+
+
+def test_a_time_budget_is_kept(photographs: Path, tmp_path: Path) -> None:
+    run = anmok.train(photographs, project=tmp_path, epochs=100_000, time="2s", imgsz=32)
+    assert run.card["seconds"] < 10  # a guard against hanging, not a measurement
+    assert len((run.path / "results.csv").read_text().splitlines()) < 100_000
