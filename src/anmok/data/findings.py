@@ -86,7 +86,7 @@ def _pictures(count: int) -> str:
 
 def _quarantined(dataset: Dataset, bad: BadRow) -> Quarantined:
     entry = dataset.entries[bad.row]
-    row_id = _ROW_ID.fullmatch(entry.id) if dataset.unit == "rows" else None
+    row_id = _ROW_ID.fullmatch(entry.origin or entry.id) if dataset.unit == "rows" else None
     if row_id is None:
         return Quarantined(entry.id, bad.reason, bad.fix)
     where = f"picture {readable(entry.locator)}: " if isinstance(entry.locator, str) else ""

@@ -27,9 +27,7 @@ def check(data: str | Path, *, quiet: bool = True, **settings: Any) -> Check:
     asked: CheckSettings = CheckSettings.of(**settings)
     terminal = Terminal(quiet)
     with terminal.hearing_warnings():
-        dataset: Dataset = load_data(
-            data, format=asked.format, path_column=asked.path_column, label_column=asked.label_column
-        )
+        dataset: Dataset = load_data(data, **asked.reading)
         if asked.decode and dataset.entries:
             preparation = choose_preparation(look(dataset))
             with terminal.bar("decoding") as on_progress:

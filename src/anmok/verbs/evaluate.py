@@ -79,9 +79,7 @@ def _pictures(run: Run, data: str | Path | None, asked: EvalSettings, terminal: 
     saved, settings = read_settings(run.folder)
     place = str(data) if data is not None else saved
     reading = asked if data is not None else settings
-    dataset = load_data(
-        place, format=reading.format, path_column=reading.path_column, label_column=reading.label_column
-    )
+    dataset = load_data(place, **reading.reading)
     if data is None:
         dataset = load_split(dataset, run.path / "split.csv")
     if not dataset.classes:

@@ -107,9 +107,7 @@ def saved_plan(folder: RunFolder, asked: TrainSettings, terminal: Terminal) -> T
 
 def read_data(data: str, settings: TrainSettings, split: bool = True) -> Dataset:
     """The data set at `data`, in splits."""
-    dataset = load_data(
-        data, format=settings.format, path_column=settings.path_column, label_column=settings.label_column
-    )
+    dataset = load_data(data, **settings.reading)
     if not split:
         return dataset
     test = 0.0 if "test" in dataset.splits else settings.test

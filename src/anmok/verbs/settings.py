@@ -68,6 +68,16 @@ class DataSettings(Settings):
     format: str | None = Field(None, description="Read DATA as this format instead of recognising it.")
     path_column: str | None = Field(None, description="CSV column that names the picture files.")
     label_column: str | None = Field(None, description="CSV column that holds the class.")
+    split_column: str | None = Field(None, description="CSV column that names the split.")
+    group_column: str | None = Field(None, description="CSV column of what must stay on one side of a split.")
+    pictures: Path | None = Field(None, description="Folder that a CSV's paths start from; default: its own.")
+    shape: tuple[int, int, int] | None = Field(None, description="Height, width, channels of pictures in a CSV.")
+    follow_links: bool = Field(False, description="Also read what symbolic links outside the folder lead to.")
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """The keyword arguments of `anmok.load_data`."""
+        return {name: getattr(self, name) for name in DataSettings.model_fields}
 
 
 class CheckSettings(DataSettings):
