@@ -4,7 +4,6 @@ import numpy as np
 
 from anmok.report import content as c
 
-
 DRAWING = '<svg xmlns="http://www.w3.org/2000/svg" width="900" height="90"><path d="M0 0h900v90z"/></svg>'
 
 

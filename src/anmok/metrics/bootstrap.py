@@ -1,8 +1,8 @@
-"""Bootstrap intervals for figures that are no simple share: macro F1, calibration error, AUROC, mIoU …
+"""Bootstrap intervals for any figure: pictures are drawn again with replacement, the figure computed each time.
 
-Pictures are drawn again with replacement, the figure computed each time (Efron 1979). Where a figure depends on the
-confusion matrix alone, drawing pictures is drawing the matrix's cells from a multinomial: thousands of resamples cost
-one vectorised formula. For shares use `proportion.share`, which holds its coverage for few pictures and near 1.
+Efron (1979). Use it for figures that have no better interval. Shares have (`proportion.share`), and averages over
+classes (`averages.average_intervals`), and AUROC (`auroc.auroc_interval`): near 1 and for few pictures theirs hold
+where the bootstrap collapses.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from anmok.core.errors import UsageError
 from anmok.core.seeds import numpy_generator
 from anmok.metrics._figure import Floats
-from anmok.metrics.precision_recall import ClassCounts
 from anmok.metrics.proportion import Interval
 
-CELLS_AT_ONCE = 4_000_000  # cells held at once while resampling a confusion matrix: 32 MB
+VALUES_AT_ONCE = 4_000_000  # values held at once while resampling: 32 MB
 
 Method = Literal["percentile", "bca"]
 
@@ -50,36 +49,41 @@ def bootstrap(
     """
     arrays = [np.asarray(column) for column in columns]
     n = _pictures(arrays)
-    units = _units(groups, n)
+    units = None if groups is None else _units(groups)
     value = float(figure(*arrays))
     generator = numpy_generator(seed, "bootstrap")
     draws = np.empty(resamples)
     for number in range(resamples):
-        chosen = generator.integers(0, len(units), len(units))
-        rows = np.concatenate([units[unit] for unit in chosen]) if groups is not None else chosen
+        count = n if units is None else len(units)
+        chosen = generator.integers(0, count, count)
+        rows = chosen if units is None else np.concatenate([units[unit] for unit in chosen])
         draws[number] = figure(*(array[rows] for array in arrays))
     jackknife = _jackknife(figure, arrays, units) if method == "bca" else None
     return interval_from_draws(value, draws, n, confidence, jackknife)
 
 
-def bootstrap_confusion(
-    figure: Callable[[ClassCounts], Floats],
-    confusion: ArrayLike,
-    resamples: int = 2000,
-    seed: int = 0,
-    confidence: float = 0.95,
-) -> Interval:
-    """The interval of a figure of the confusion matrix (C, C), e.g. `lambda c: macro(f1(c), c)`.
+def mean_interval(values: ArrayLike, resamples: int = 1000, seed: int = 0, confidence: float = 0.95) -> Interval:
+    """The interval of a mean over pictures (a loss, a squared error), by the studentised bootstrap.
 
-    `figure` takes counts of shape (R, C) and gives (R,). Same law as `bootstrap` over the pictures themselves.
+    Losses are skewed: many pictures cost little, few cost much. Dividing each resampled mean's error by its own
+    standard error (Efron & Tibshirani 1993, chapter 12) holds coverage there better than percentiles do.
+
+    >>> str(mean_interval(np.arange(100) / 100))
+    '0.4950 [0.4389, 0.5508]'
     """
-    cells = np.asarray(confusion, dtype=np.int64)
-    n = int(cells.sum())
-    if n == 0:
-        raise UsageError("an interval needs pictures", got="an empty confusion matrix")
-    value = float(figure(ClassCounts.of(cells)))
-    draws = np.concatenate([figure(counts) for counts in _redrawn(cells, resamples, seed)])
-    return interval_from_draws(value, draws, n, confidence, _jackknife_cells(figure, cells))
+    column = np.asarray(values, dtype=np.float64)
+    n, value, error = len(column), float(column.mean()), float(column.std() / np.sqrt(len(column)))
+    if n < 2 or error == 0:
+        return Interval(value, value, value, n, "no spread", confidence)
+    generator = numpy_generator(seed, "bootstrap")
+    ratios = np.empty(resamples)
+    at_once = max(1, VALUES_AT_ONCE // n)
+    for start in range(0, resamples, at_once):
+        drawn = column[generator.integers(0, n, (min(at_once, resamples - start), n))]
+        own = np.maximum(drawn.std(axis=1) / np.sqrt(n), error / n)
+        ratios[start : start + len(drawn)] = (drawn.mean(axis=1) - value) / own
+    low, high = np.quantile(ratios, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(value, value - float(high) * error, value - float(low) * error, n, "bootstrap t", confidence)
 
 
 def interval_from_draws(
@@ -113,44 +117,21 @@ def _pictures(arrays: list[NDArray]) -> int:
     return lengths.pop()
 
 
-def _units(groups: ArrayLike | None, n: int) -> list[NDArray]:
-    if groups is None:
-        return [np.array([row]) for row in range(n)]
+def _units(groups: ArrayLike) -> list[NDArray]:
     _, place = np.unique(np.asarray(groups), return_inverse=True)
-    return [np.flatnonzero(place == unit) for unit in range(place.max() + 1)]
+    order = np.argsort(place, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(place))[:-1])
 
 
-def _jackknife(figure: Callable[..., float], arrays: list[NDArray], units: list[NDArray], most: int = 200) -> Floats:
+def _jackknife(
+    figure: Callable[..., float], arrays: list[NDArray], units: list[NDArray] | None, most: int = 200
+) -> Floats:
     """The figure without each of at most `most` blocks of units; blocks keep large sets affordable."""
-    blocks = [np.concatenate(units[start :: min(most, len(units))]) for start in range(min(most, len(units)))]
     n = len(arrays[0])
-    if len(blocks) < 2:
-        return np.array([])
-    return np.array(
-        [figure(*(np.delete(array, block, axis=0) for array in arrays)) for block in blocks if len(block) < n]
-    )
-
-
-def _redrawn(cells: NDArray[np.int64], resamples: int, seed: int):  # type: ignore[no-untyped-def]
-    """Counts of resampled confusion matrices, some resamples at a time, without ever building the empty cells."""
-    n, num_classes = int(cells.sum()), len(cells)
-    rows, columns = np.nonzero(cells)
-    chance = cells[rows, columns] / n
-    pick = np.eye(num_classes)
-    right = (rows == columns).astype(np.float64)
-    generator = numpy_generator(seed, "bootstrap")
-    at_once = max(1, CELLS_AT_ONCE // len(rows))
-    for start in range(0, resamples, at_once):
-        drawn = generator.multinomial(n, chance, size=min(at_once, resamples - start)).astype(np.float64)
-        yield ClassCounts((drawn * right) @ pick[rows], drawn @ pick[columns], drawn @ pick[rows])
-
-
-def _jackknife_cells(figure: Callable[[ClassCounts], Floats], cells: NDArray[np.int64], most: int = 5000) -> Floats:
-    """Leave-one-out figures: pictures of one cell leave the same matrix behind, so each cell is computed once."""
-    rows, columns = np.nonzero(cells)
-    full = ClassCounts.of(cells)
-    pick = np.eye(len(cells))
-    left = ClassCounts(
-        full.hits - pick[rows] * (rows == columns)[:, None], full.answered - pick[columns], full.present - pick[rows]
-    )
-    return np.repeat(figure(left), cells[rows, columns])
+    count = n if units is None else len(units)
+    figures = []
+    for start in range(min(most, count)):
+        block = np.arange(start, n, most) if units is None else np.concatenate(units[start::most])
+        if len(block) < n:
+            figures.append(figure(*(np.delete(array, block, axis=0) for array in arrays)))
+    return np.array(figures, dtype=np.float64)

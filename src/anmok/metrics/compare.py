@@ -7,7 +7,7 @@ is right; a paired interval says how large the difference is. Other metrics are 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -113,6 +113,9 @@ def compare(right_a: ArrayLike, right_b: ArrayLike, alpha: float = 0.05) -> Comp
     only_a, only_b = int((first & ~second).sum()), int((second & ~first).sum())
     p_value = mcnemar(only_a, only_b)
     difference = paired_difference(only_a, only_b, len(first))
+    if p_value >= alpha:
+        # Test and interval approximate differently; at the border they must not contradict each other.
+        difference = replace(difference, low=min(difference.low, 0.0), high=max(difference.high, 0.0))
     return Comparison(
         accuracy_a=float(first.mean()),
         accuracy_b=float(second.mean()),

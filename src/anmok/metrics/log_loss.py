@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from anmok.metrics._figure import checked, metric
+from anmok.metrics._figure import Floats, checked, metric
 
 # A probability below this counts as this: one impossible answer must not make the mean infinite.
 SMALLEST = 1e-12
@@ -18,9 +18,7 @@ def log_loss(targets: ArrayLike, scores: ArrayLike) -> float:
     >>> round(log_loss([0, 1], [[0.5, 0.5], [0.25, 0.75]]), 4)   # (0.6931 + 0.2877) / 2
     0.4904
     """
-    truths, answers = checked(targets, scores)
-    own = answers[np.arange(len(truths)), truths]
-    return float(-np.log(np.clip(own, SMALLEST, 1.0)).mean())
+    return float(log_losses(targets, scores).mean())
 
 
 @metric("min")
@@ -30,7 +28,19 @@ def brier_score(targets: ArrayLike, scores: ArrayLike) -> float:
     >>> brier_score([0], [[0.5, 0.5]])   # 0.25 + 0.25
     0.5
     """
+    return float(brier_scores(targets, scores).mean())
+
+
+def log_losses(targets: ArrayLike, scores: ArrayLike) -> Floats:
+    """Each picture's −ln p(right class), (N,)."""
+    truths, answers = checked(targets, scores)
+    own = answers[np.arange(len(truths)), truths]
+    return -np.log(np.clip(own, SMALLEST, 1.0))
+
+
+def brier_scores(targets: ArrayLike, scores: ArrayLike) -> Floats:
+    """Each picture's squared error over all classes, (N,)."""
     truths, answers = checked(targets, scores)
     errors = answers.copy()
     errors[np.arange(len(truths)), truths] -= 1.0
-    return float((errors**2).sum(axis=1).mean())
+    return (errors**2).sum(axis=1)

@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike
 from anmok.core.errors import UsageError
 from anmok.metrics._figure import Ints, checked
 from anmok.metrics.accuracy import top_k_hits
-from anmok.metrics.auroc import macro_auroc
-from anmok.metrics.bootstrap import bootstrap, bootstrap_confusion
-from anmok.metrics.calibration import ReliabilityBins, expected_calibration_error, reliability_bins
+from anmok.metrics.auroc import auroc_interval
+from anmok.metrics.averages import average_intervals
+from anmok.metrics.bootstrap import mean_interval
+from anmok.metrics.calibration import ReliabilityBins, calibration_interval, reliability_bins
 from anmok.metrics.confusion import confusion_from_scores
-from anmok.metrics.log_loss import brier_score, log_loss
-from anmok.metrics.precision_recall import ClassCounts, f1, macro, precision, recall, weighted
+from anmok.metrics.log_loss import brier_scores, log_losses
+from anmok.metrics.precision_recall import ClassCounts
 from anmok.metrics.proportion import Interval, f1_share, share
 
 
@@ -52,7 +53,7 @@ def summarise(
         scores: probabilities (N, C).
         classes: the C names, in the network's order.
         seed: of the resampling.
-        resamples: of the bootstrap; fewer are drawn of the figures that cost more than a count.
+        resamples: of the bootstrap, for losses and calibration; shares and averages over classes need none.
 
     Raises:
         UsageError: shapes, ids or class names do not fit each other.
@@ -69,8 +70,11 @@ def summarise(
     return Summary(
         {
             **_shares(truths, answers),
-            **_of_confusion(confusion, resamples, seed),
-            **_of_scores(truths, answers, max(200, resamples // 2), seed),
+            **average_intervals(confusion),
+            "log_loss": mean_interval(log_losses(truths, answers), resamples, seed),
+            "brier_score": mean_interval(brier_scores(truths, answers), resamples, seed),
+            "expected_calibration_error": calibration_interval(truths, answers, resamples, seed),
+            "auroc": auroc_interval(truths, answers),
         },
         class_rows(confusion, classes),
         confusion,
@@ -96,23 +100,3 @@ def _shares(truths: Ints, answers: ArrayLike) -> dict[str, Interval]:
     if np.shape(answers)[1] > 5:
         figures["top5_accuracy"] = share(int(top_k_hits(truths, answers, 5).sum()), len(truths))
     return figures
-
-
-def _of_confusion(confusion: Ints, resamples: int, seed: int) -> dict[str, Interval]:
-    formulas = {
-        "macro_precision": lambda counts: macro(precision(counts), counts),
-        "macro_recall": lambda counts: macro(recall(counts), counts),
-        "macro_f1": lambda counts: macro(f1(counts), counts),
-        "weighted_f1": lambda counts: weighted(f1(counts), counts),
-    }
-    return {name: bootstrap_confusion(formula, confusion, resamples, seed) for name, formula in formulas.items()}
-
-
-def _of_scores(truths: Ints, answers: ArrayLike, resamples: int, seed: int) -> dict[str, Interval]:
-    figures = (log_loss, brier_score, expected_calibration_error, macro_auroc)
-    return {
-        getattr(figure, "__name__", "").replace("macro_", ""): bootstrap(
-            figure, truths, answers, resamples=resamples, seed=seed
-        )
-        for figure in figures
-    }

@@ -1,0 +1,162 @@
+"""Do 95 % intervals hold the truth in 93 to 97 samples of 100? Known populations, many samples.
+
+The quick form only catches intervals that are broken; the slow form measures.
+"""
+
+import numpy as np
+import pytest
+
+from anmok.metrics.auroc import auroc_interval
+from anmok.metrics.averages import average_intervals
+from anmok.metrics.bootstrap import bootstrap, mean_interval
+from anmok.metrics.calibration import calibration_interval, expected_calibration_error
+from anmok.metrics.compare import compare, mcnemar, paired_difference
+from anmok.metrics.log_loss import brier_scores, log_losses
+from anmok.metrics.precision_recall import ClassCounts, f1, macro, precision, recall, weighted
+
+FORMULAS = {
+    "macro_precision": lambda c: macro(precision(c), c),
+    "macro_recall": lambda c: macro(recall(c), c),
+    "macro_f1": lambda c: macro(f1(c), c),
+    "weighted_f1": lambda c: weighted(f1(c), c),
+}
+
+
+def confusing(classes, accuracy, generator):
+    """Cell probabilities (C, C) of an unbalanced classifier whose errors cluster."""
+    errors = generator.dirichlet(np.full(classes, 0.6), size=classes)
+    np.fill_diagonal(errors, 0)
+    right = np.clip(accuracy + np.linspace(-0.4, 0.4, classes) * (1 - accuracy), 0.3, 0.999)
+    cells = errors / errors.sum(1, keepdims=True) * (1 - right)[:, None]
+    cells[np.arange(classes), np.arange(classes)] = right
+    prior = np.linspace(2, 1, classes)
+    return cells * (prior / prior.sum())[:, None]
+
+
+def averages_held(classes, accuracy, n, samples, seed=0):
+    generator = np.random.default_rng(seed)
+    cells = confusing(classes, accuracy, generator)
+    truth = {name: float(formula(ClassCounts.of(cells))) for name, formula in FORMULAS.items()}
+    held = dict.fromkeys(FORMULAS, 0)
+    for _ in range(samples):
+        drawn = average_intervals(generator.multinomial(n, cells.ravel()).reshape(classes, classes))
+        for name, found in drawn.items():
+            held[name] += found.low <= truth[name] <= found.high
+    return {name: count / samples for name, count in held.items()}
+
+
+def answers(n, sharpness, generator, classes=4):
+    targets = generator.integers(0, classes, n)
+    logits = generator.normal(size=(n, classes))
+    logits[np.arange(n), targets] += sharpness
+    weights = np.exp(1.2 * logits)
+    return targets, weights / weights.sum(1, keepdims=True)
+
+
+FIGURES = {
+    "log_loss": lambda t, s, seed: mean_interval(log_losses(t, s), 400, seed),
+    "brier_score": lambda t, s, seed: mean_interval(brier_scores(t, s), 400, seed),
+    "auroc": lambda t, s, seed: auroc_interval(t, s),
+    "expected_calibration_error": lambda t, s, seed: calibration_interval(t, s, 300, seed),
+}
+
+
+def scores_held(sharpness, n, samples, seed=0):
+    generator = np.random.default_rng(seed)
+    many = answers(300_000, sharpness, generator)
+    truth = {
+        "log_loss": log_losses(*many).mean(),
+        "brier_score": brier_scores(*many).mean(),
+        "auroc": auroc_interval(*many).value,
+        "expected_calibration_error": expected_calibration_error(*many),
+    }
+    held = dict.fromkeys(FIGURES, 0)
+    for number in range(samples):
+        drawn = answers(n, sharpness, generator)
+        for name, interval in FIGURES.items():
+            found = interval(*drawn, number)
+            held[name] += found.low <= truth[name] <= found.high
+    return {name: count / samples for name, count in held.items()}
+
+
+def difference_held(only_a, only_b, n, samples, seed=0):
+    generator = np.random.default_rng(seed)
+    drawn = generator.multinomial(n, [only_a, only_b, 1 - only_a - only_b], size=samples)
+    intervals = [paired_difference(int(a), int(b), n) for a, b, _ in drawn]
+    inside = np.mean([found.low <= only_a - only_b <= found.high for found in intervals])
+    rejected = np.mean([mcnemar(int(a), int(b)) < 0.05 for a, b, _ in drawn])
+    return inside, rejected
+
+
+@pytest.mark.parametrize("accuracy", [0.8, 0.99])
+def test_averages_quick(accuracy):
+    assert min(averages_held(4, accuracy, 200, samples=60).values()) >= 0.85
+
+
+def test_scores_quick():
+    assert min(scores_held(2.0, 300, samples=30).values()) >= 0.8
+
+
+@pytest.mark.parametrize("method", ["percentile", "bca"])
+def test_the_general_bootstrap_quick(method):
+    generator = np.random.default_rng(0)
+    held = 0
+    for number in range(60):
+        found = bootstrap(np.median, generator.normal(size=80), resamples=200, seed=number, method=method)
+        held += found.low <= 0 <= found.high
+    assert held / 60 >= 0.85
+
+
+def test_difference_quick():
+    inside, rejected = difference_held(0.03, 0.03, 500, samples=300)
+    assert 0.92 <= inside <= 0.98 and rejected <= 0.08
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("classes", [2, 4, 10])
+@pytest.mark.parametrize("accuracy", [0.6, 0.8, 0.95, 0.99])
+@pytest.mark.parametrize("n", [200, 1000])
+def test_averages(classes, accuracy, n):
+    held = averages_held(classes, accuracy, n, samples=500)
+    assert all(0.91 <= share <= 0.99 for share in held.values()), held
+    assert 0.925 <= np.mean(list(held.values())) <= 0.98, held
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sharpness", [1.5, 3.0])
+@pytest.mark.parametrize("n", [200, 1000])
+def test_scores(sharpness, n):
+    held = scores_held(sharpness, n, samples=400)
+    assert all(0.91 <= share <= 0.99 for share in held.values()), held
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("only_a", "only_b"), [(0.03, 0.03), (0.05, 0.02), (0.04, 0.001), (0.2, 0.1)])
+@pytest.mark.parametrize("n", [200, 1000])
+def test_difference(only_a, only_b, n):
+    inside, rejected = difference_held(only_a, only_b, n, samples=2000)
+    assert 0.93 <= inside <= 0.975
+    if only_a == only_b:
+        assert rejected <= 0.06
+
+
+def test_groups_drawn_whole_make_wider_intervals():
+    """Forty videos of ten like frames each are forty pictures' worth, not four hundred."""
+    videos = np.random.default_rng(0).normal(size=40).repeat(10)
+    alone = bootstrap(np.mean, videos, resamples=400)
+    grouped = bootstrap(np.mean, videos, resamples=400, groups=np.arange(40).repeat(10))
+    assert 2.5 < (grouped.high - grouped.low) / (alone.high - alone.low) < 4  # √10 = 3.2
+
+
+def test_verdicts_say_what_the_figures_say():
+    right = np.ones(1000, bool)
+    worse = right.copy()
+    worse[:60] = False
+    assert "A is better" in compare(right, worse).verdict
+    assert "B is better" in compare(worse, right).verdict
+    assert "nothing tells them apart" in compare(right, right).verdict
+    slightly = right.copy()
+    slightly[:4] = False
+    found = compare(right, slightly)
+    assert "may be chance" in found.verdict and found.p_value > 0.05
+    assert found.difference.low <= 0 < found.difference.high
