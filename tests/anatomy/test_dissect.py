@@ -13,7 +13,7 @@ import torchvision
 from torch import nn
 
 import anmok.anatomy
-from anmok.anatomy.render import render
+from anmok.anatomy.text import render
 from anmok.core.errors import UsageError
 
 

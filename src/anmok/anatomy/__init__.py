@@ -26,24 +26,58 @@ from anmok.anatomy.arithmetic import (
     transposed_output,
 )
 from anmok.anatomy.dissect import anatomy
+from anmok.anatomy.drawing import draw
+from anmok.anatomy.figures import save
+from anmok.anatomy.filters import KERNELS, apply_kernel, as_picture, kernels_figure
+from anmok.anatomy.maps import feature_maps, filters_figure, filters_of, maps_figure
 from anmok.anatomy.structure import Anatomy, Extent, Layer
+from anmok.anatomy.text import render
+from anmok.anatomy.windows import window_figure
+from anmok.anatomy.worked import (
+    explain_1x1,
+    explain_conv_output,
+    explain_cost,
+    explain_pool_output,
+    explain_same_padding,
+    explain_transposed_output,
+    explain_two_3x3,
+)
 
 __all__ = [
+    "KERNELS",
     "Anatomy",
     "Extent",
     "Layer",
     "Padding",
     "anatomy",
+    "apply_kernel",
+    "as_picture",
     "conv_macs",
     "conv_output",
     "conv_parameters",
+    "draw",
+    "explain_1x1",
+    "explain_conv_output",
+    "explain_cost",
+    "explain_pool_output",
+    "explain_same_padding",
+    "explain_transposed_output",
+    "explain_two_3x3",
+    "feature_maps",
+    "filters_figure",
+    "filters_of",
+    "kernels_figure",
     "linear_parameters",
+    "maps_figure",
     "pool_output",
     "receptive_field",
+    "render",
     "same_padding",
+    "save",
     "tensorflow_same",
     "tensorflow_valid",
     "transposed_output",
+    "window_figure",
 ]
 
 

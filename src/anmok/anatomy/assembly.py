@@ -24,7 +24,6 @@ class Assembler:
         self.trace, self.batch, self.picture = trace, batch, picture
         self.sizes = {id(p): p.numel() for p in net.parameters()}
         self.counted: set[int] = set()
-        self.path_of = {id(p): name for name, p in net.named_parameters()}
 
     def root(self) -> Layer:
         """The whole network as one row. Parameters that nothing used come last, as idle rows."""
@@ -55,7 +54,7 @@ class Assembler:
         if not library and sum(op.visible for op in ops) > 1:
             return self._folding(call)
         main = min((op for op in ops if op.visible), key=lambda op: _RANK.index(op.family), default=None)
-        family = _family_of_class(call.module) or (main.family if main else "view")
+        family = _family(call.module, main)
         return self._row(
             call,
             family=family,
@@ -75,7 +74,7 @@ class Assembler:
         hidden = [part for part in call.inside if isinstance(part, Op) and not part.visible]
         return self._row(
             call,
-            family="block" if children else "view",
+            family="attention" if _attends(call.module) else "block" if children else "view",
             children=_with_hidden(children, own, sum(op.bytes for op in hidden) // self.batch, call.path),
             parameters=own + sum(child.parameters for child in children),
             macs=sum(child.macs for child in children),
@@ -158,19 +157,26 @@ def _with_hidden(children: tuple[Layer, ...], own: int, spare: int, path: str) -
     return (*children, Layer(name, "parameters and arithmetic", "other", parameters=own, activation_bytes=spare))
 
 
-def _family_of_class(module: nn.Module) -> str | None:
+def _family(module: nn.Module, main: Op | None) -> str:
+    """By what runs inside, or by the class's name where it is made of operators that do not tell."""
     name = type(module).__name__
-    if "Norm" in name and "weight_norm" not in name:
+    if _attends(module):
+        return "attention"
+    if "Norm" in name and (main is None or main.family not in ("conv", "linear", "product")):
         return "norm"
     if "Dropout" in name or name in ("StochasticDepth", "DropPath"):
         return "dropout"
-    return "attention" if "Attention" in name else None
+    return main.family if main else "view"
+
+
+def _attends(module: nn.Module) -> bool:
+    return "Attention" in type(module).__name__
 
 
 def friendly(name: str) -> str:
     """An operator's name as people say it: `_softmax` is softmax, `max_pool2d_with_indices` max_pool2d."""
     plain = re.sub(r"^(aten\.|_safe_|_)|_with_indices$|_kernel$|^native_", "", name)
-    return {"convolution": "conv", "adaptive_avg_pool2d": "adaptive_avg_pool2d"}.get(plain, plain)
+    return "conv" if plain == "convolution" else plain
 
 
 def main_path(trace: Trace) -> Sequence[Op]:

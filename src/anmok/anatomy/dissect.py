@@ -90,8 +90,10 @@ def _anatomy(
 
 
 def _last_field(assembler: Assembler, seen: Trace) -> tuple[Extent | None, ...]:
-    """Of the last operator on the way to the first output whose outputs still walk over the picture."""
+    """Of the last operator on the way to the first output whose outputs still walk over the picture, or attend."""
     for op in reversed(main_path(seen)):
+        if op.family == "product" and None not in op.sight:
+            return assembler.extents(op.sight)
         if any(axis is None for axis in op.sight):
             return (None,) * len(op.sight)
         if all(axis is not None and axis.dim is not None for axis in op.sight):

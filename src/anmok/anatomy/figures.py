@@ -46,8 +46,13 @@ def save(figure: Figure, path: str | Path, dpi: int = 150) -> Path:
     path = Path(path)
     ending = path.suffix.lower().lstrip(".")
     if ending not in _FORMATS:
-        raise UsageError("figures are written as PNG or SVG", path=path, got=path.suffix or "no ending",
-                         allowed=", ".join(f".{ending}" for ending in _FORMATS), fix=str(path.with_suffix(".png")))  # fmt: skip
+        raise UsageError(
+            "figures are written as PNG or SVG",
+            path=path,
+            got=path.suffix or "no ending",
+            allowed=", ".join(f".{ending}" for ending in _FORMATS),
+            fix=str(path.with_suffix(".png")),
+        )
     import matplotlib
 
     buffer = io.BytesIO()

@@ -112,7 +112,8 @@ class Anatomy:
         macs, product_macs, activation_bytes: sums over all layers, for one picture.
         peak_bytes: most activation memory held at one time while answering (the picture included), for one picture;
             what kernels need for themselves is not in it.
-        receptive_field: of the last layer on the way to the first output that still walks over the picture.
+        receptive_field: of the last layer on the way to the first output that still walks over the picture (before
+            global pooling and dense layers), or of the last attention.
         flow: for every visible operator the operators it reads; −1 is the picture.
         notes: what could not be known, and why.
     """

@@ -108,10 +108,10 @@ def _panel(axes: Axes, padded: np.ndarray, padding: int, weights: np.ndarray, re
 def _cell(axes: Axes, x: float, y: float, value: Any, outside: bool, colour: str | None) -> None:
     from matplotlib.patches import Rectangle
 
-    style = {"edgecolor": FAINT, "linewidth": 0.6, "linestyle": (0, (2, 2)) if outside else "-"}
     face = colour if colour else ("#f3f4f7" if outside else "white")
+    dashes = (0, (2, 2)) if outside else "-"
     axes.add_patch(Rectangle((x, y), 1, 1, facecolor=face, alpha=0.30 if colour else 1, linewidth=0))
-    axes.add_patch(Rectangle((x, y), 1, 1, fill=False, **style))
+    axes.add_patch(Rectangle((x, y), 1, 1, fill=False, edgecolor=FAINT, linewidth=0.6, linestyle=dashes))
     if value is not None:
         axes.text(x + 0.5, y + 0.5, f"{value:g}", ha="center", va="center", fontsize=8, color=FAINT if outside else INK)
 
