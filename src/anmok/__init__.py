@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from anmok import anatomy, networks
     from anmok.data.load import load_data
     from anmok.verbs.check import check
+    from anmok.verbs.compare import compare
     from anmok.verbs.demo import demo
     from anmok.verbs.evaluate import evaluate
     from anmok.verbs.explain import explain
+    from anmok.verbs.inspect import inspect
     from anmok.verbs.predict import predict
     from anmok.verbs.run import Run, load
     from anmok.verbs.train import train
@@ -32,9 +34,11 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "check": "anmok.verbs.check",
+    "compare": "anmok.verbs.compare",
     "demo": "anmok.verbs.demo",
     "evaluate": "anmok.verbs.evaluate",
     "explain": "anmok.verbs.explain",
+    "inspect": "anmok.verbs.inspect",
     "load": "anmok.verbs.run",
     "load_data": "anmok.data.load",
     "predict": "anmok.verbs.predict",
@@ -47,9 +51,11 @@ __all__ = [
     "Run",
     "anatomy",
     "check",
+    "compare",
     "demo",
     "evaluate",
     "explain",
+    "inspect",
     "load",
     "load_data",
     "networks",

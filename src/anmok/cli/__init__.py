@@ -17,6 +17,8 @@ COMMANDS = {
     "eval": "measure a run, every figure with its interval",
     "predict": "answer for pictures",
     "explain": "why this answer, drawn over the picture",
+    "inspect": "what a network is, layer by layer and as a drawing",
+    "compare": "which network: structure, accuracy, cost on this machine",
 }
 
 app = App(

@@ -18,9 +18,11 @@ from pydantic import BaseModel
 from anmok.cli import show
 from anmok.verbs.settings import (
     CheckSettings,
+    CompareSettings,
     DemoSettings,
     EvalSettings,
     ExplainSettings,
+    InspectSettings,
     PredictSettings,
     TrainSettings,
 )
@@ -41,7 +43,10 @@ def demo_command(
 def check_command(
     data: str, /, *, settings: Annotated[CheckSettings | None, Flags] = None, json: Json = False, quiet: Quiet = False
 ) -> int:
-    """What is this data, which task fits, what is wrong with it. Exit code 1 where something is.
+    """What is this data, which task fits, what is wrong with it. Exit code 1 where that would spoil training.
+
+    Pictures or labels lost, copies or groups on both sides of a split, copies with different labels, a class alone,
+    of one picture, spelt in two ways or without training pictures spoil it; the rest is worth a look.
 
     Parameters
     ----------
@@ -50,7 +55,7 @@ def check_command(
     """
     found = _verb("check")(data, quiet=quiet or json, **_given(settings))
     print(show.as_json(found.to_json()) if json else show.check_text(found))
-    return 1 if found.has_findings else 0
+    return 1 if found.spoils else 0
 
 
 def train_command(
@@ -168,6 +173,51 @@ def explain_command(
         print(f"{found.picture}: {found.answer} ({found.score:.0%}); {found.png}")
         if found.verdict is not None and not quiet:
             print(found.verdict.sentence)
+    return 0
+
+
+def inspect_command(
+    subject: str, /, *, settings: Annotated[InspectSettings | None, Flags] = None, json: Json = False,
+    quiet: Quiet = False,
+) -> int:  # fmt: skip
+    """What a network is: layers, parameters, multiply-adds, what each layer sees; its drawing, filters and maps.
+
+    Parameters
+    ----------
+    subject
+        A network's name (resnet18, timm:convnext_tiny) or a run's folder.
+    """
+    found = _verb("inspect")(subject, **_given(settings))
+    if json:
+        print(show.as_json({"anatomy": found.anatomy.to_json(), "pictures": [str(path) for path in found.pictures]}))
+        return 0
+    print(found.text)
+    for path in found.pictures if not quiet else ():
+        print(path)
+    return 0
+
+
+def compare_command(
+    nets: Annotated[list[str], Parameter(consume_multiple=True)],
+    /,
+    *,
+    settings: Annotated[CompareSettings | None, Flags] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Which network: structure, published accuracy, speed and memory measured on this machine, and advice.
+
+    Parameters
+    ----------
+    nets
+        Names, e.g. alexnet vgg16 resnet18 densenet121 timm:convnext_tiny.
+    """
+    found = _verb("compare")(*nets, quiet=quiet or json, **_given(settings))
+    if json:
+        rows = [knife.as_row() for knife in found.knives]
+        print(show.as_json({"imgsz": found.imgsz, "networks": rows, "advice": found.advice, "png": found.png}))
+    else:
+        show.print_comparison(found)
     return 0
 
 

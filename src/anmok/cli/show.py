@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +12,7 @@ from rich.table import Table
 
 _WIDE = 10_000  # columns where no terminal limits them: one line a row for grep
 SHOWN = 20  # quarantined items listed before "and more"
+FEW = 3  # pictures listed for each problem
 
 
 def as_json(value: Any, indent: int | None = 2) -> str:
@@ -64,14 +65,83 @@ def check_text(found: Any) -> str:
     for name, counts in found.counts.items():
         parts = ", ".join(f"{split} {count:,}" if split else f"{count:,}" for split, count in counts.items())
         lines.append(f"  {name or '(no label)'}: {parts or 0}")
-    if found.sizes:
+    lines += _looks(found.statistics)
+    if found.sizes and not found.statistics:
         sizes = ", ".join(f"{s['width']} × {s['height']} ({s['pictures']:,})" for s in found.sizes[:5])
         lines.append(f"sizes: {sizes}")
     lines += [f"skipped: {count:,} × {reason}" for reason, count in found.skipped.items()]
-    lines += [f"warning: {text}" for text in found.warnings]
+    told = " ".join(problem["sentence"] for problem in found.problems)
+    lines += [f"warning: {text}" for text in found.warnings if text not in told]
+    for problem in found.problems:
+        lines += _problem(problem)
     for item in found.quarantined[:SHOWN]:
         where = f"{item['path']}, line {item['line']}" if item.get("line") else item["path"]
         lines.append(f"quarantined: {where}: {item['reason']}. Try: {item['fix']}.")
     if len(found.quarantined) > SHOWN:
         lines.append(f"and {len(found.quarantined) - SHOWN:,} more; --json lists all")
-    return "\n".join([*lines, "", f"next: {found.suggestion}"])
+    lines += [f"written: {path}" for path in (found.html, found.split) if path]
+    if found.left_out:
+        lines.append(f"left out of the split, because they would leak: {len(found.left_out):,}")
+    verdict = "this would spoil training" if found.spoils else "nothing found that would spoil training"
+    flags = ", ".join(f"{name} {value}" for name, value in found.settings.items())
+    return "\n".join([*lines, "", verdict, f"next: {found.suggestion}" + (f" (chooses {flags})" if flags else "")])
+
+
+def _looks(statistics: Mapping[str, Any]) -> list[str]:
+    """Sizes, brightness, contrast and sharpness, one line each."""
+    if not statistics:
+        return []
+    sizes = [f"{s['width']} × {s['height']} × {s['channels']} ({s['pictures']:,})" for s in statistics["sizes"][:5]]
+    more = f", and {statistics['sizes_in_all'] - 5:,} others" if statistics["sizes_in_all"] > 5 else ""
+    lines = [f"sizes: {', '.join(sizes)}{more}"] if sizes else []
+    for name in ("brightness", "contrast", "sharpness"):
+        if name in statistics:
+            lines.append(f"{name}: {', '.join(f'{word} {value:.3g}' for word, value in statistics[name].items())}")
+    return lines
+
+
+def _problem(problem: Mapping[str, Any]) -> list[str]:
+    """One problem: what, where (the first few), what to do."""
+    lines = [f"{'SPOILS' if problem['spoils'] else 'look at'}: {problem['sentence']}. Try: {problem['fix']}."]
+    notes = problem["notes"] or [""] * len(problem["pictures"])
+    for pictures, note in list(zip(problem["pictures"], notes, strict=True))[:FEW]:
+        lines.append(f"    {' = '.join(pictures[:4])}{' = …' if len(pictures) > 4 else ''}{note and f': {note}'}")
+    if problem["groups"] > FEW:
+        lines.append(f"    and {problem['groups'] - FEW:,} more; --json and --html list them")
+    return lines
+
+
+def print_comparison(found: Any) -> None:
+    """A row a network, then the advice."""
+    heading = [
+        "network",
+        "year",
+        "parameters",
+        "MACs",
+        "sees",
+        "top-1 %",
+        "1 picture",
+        "in a batch",
+        "training",
+        "memory",
+    ]
+    rows = []
+    for knife in found.knives:
+        cost = knife.cost
+        seen = "all" if knife.field is None else f"{knife.field[0]}×{knife.field[1]}"
+        times = ["–"] * 4
+        if cost is not None:
+            spent = (cost.one_s, cost.batch_s / cost.batch, cost.train_s / cost.batch)
+            times = [*(f"{seconds * 1e3:.1f} ms" for seconds in spent), f"{cost.train_bytes / 2**20:,.0f} MiB"]
+        top1 = "–" if knife.top1 is None else f"{knife.top1:.1f}"
+        rows.append([knife.name, knife.year, f"{knife.parameters:,}", f"{knife.macs / 1e6:,.0f} M", seen, top1, *times])
+    print_table(heading, rows)
+    sources = sorted({knife.source for knife in found.knives if knife.source})
+    print(
+        f"\nAt {found.imgsz} pixels. Times are a picture's; memory is a training step's.",
+        *sources,
+        sep="\n  accuracy: ",
+    )
+    print(f"\n{found.advice}")
+    if found.png is not None:
+        print(found.png)

@@ -19,7 +19,7 @@ Count = Annotated[int, Field(ge=1)]
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def seconds(text: str | float | None) -> float | None:
+def duration(text: str | float | None) -> float | None:
     """A duration such as `90`, `90s`, `5m` or `1.5h` in seconds."""
     if text is None or isinstance(text, (int, float)):
         return text
@@ -62,6 +62,12 @@ def usage_error(settings: type[BaseModel] | None, error: ValidationError) -> Usa
     return UsageError(f"{flag} does not fit", got=repr(found["input"]), allowed=message)
 
 
+GROUP_BY = (
+    "Keep together what lies in one folder (folder), is numbered alike (prefix: video frames, bursts), or agrees in "
+    "what this regular expression finds in the path; for a CSV's column see --group-column."
+)
+
+
 class DataSettings(Settings):
     """How to read a data set."""
 
@@ -85,6 +91,13 @@ class CheckSettings(DataSettings):
 
     decode: bool = Field(True, description="Decode every picture fully; --no-decode looks at names and tables only.")
     workers: Annotated[int, Field(ge=0)] | None = Field(None, description="Decoding processes; default: the cores.")
+    labels: bool = Field(True, description="Look for labels that are probably wrong; --no-labels saves the time.")
+    group_by: str | None = Field(None, description=GROUP_BY)
+    html: Path | None = Field(None, description="Write what was found, with pictures, to this HTML file.")
+    split: Path | None = Field(None, description="Write a split without leaks here, for anmok train --split.")
+    val: Share = Field(0.1, description="Share of the training pictures kept for validation by --split.")
+    test: Share = Field(0.1, description="Share of all pictures kept for the test by --split.")
+    seed: int = Field(0, description="The split follows from it.")
 
 
 class TrainSettings(DataSettings):
@@ -93,7 +106,7 @@ class TrainSettings(DataSettings):
     task: Literal["classify"] = Field("classify", description="What to learn.")
     net: str = Field("auto", description="A network of `anmok compare`, or timm:<name>; auto chooses by the data.")
     epochs: Count | None = Field(None, description="Passes over the training pictures; default: by their number.")
-    time: Annotated[float | None, BeforeValidator(seconds)] = Field(
+    time: Annotated[float | None, BeforeValidator(duration)] = Field(
         None, description="Time budget such as 90s or 5m; the schedule is planned to end within it."
     )
     batch: Count | None = Field(None, description="Pictures a step.")
@@ -111,20 +124,21 @@ class TrainSettings(DataSettings):
     colour: Annotated[float, Field(ge=0, le=1)] | None = Field(None, description="Change of brightness and colour.")
     cutout: Annotated[float, Field(ge=0, le=1)] | None = Field(None, description="Grey square, share of the side.")
     mixup: Annotated[float, Field(ge=0, le=10)] | None = Field(None, description="α of blended pairs; 0 turns it off.")
+    split: Path | None = Field(None, description="A split.csv, as anmok check --split writes it.")
+    group_by: str | None = Field(None, description=GROUP_BY)
     val: Share = Field(0.1, description="Share of the training pictures kept for validation, where none is given.")
     test: Share = Field(0.1, description="Share of all pictures kept for the test, where none is given.")
     seed: int = Field(0, description="Everything random follows from it.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
     precision: Literal["auto", "float32", "bf16", "fp16"] = Field("auto", description="auto: bf16 where it is fast.")
     workers: Annotated[int, Field(ge=0, le=64)] = Field(0, description="Processes that make batches ahead.")
-    save_every: Annotated[float, BeforeValidator(seconds)] = Field(
+    save_every: Annotated[float, BeforeValidator(duration)] = Field(
         60.0, description="Time between checkpoints inside an epoch, such as 60s."
     )
     sample_log: bool = Field(False, description="Write state/samples.log: the pictures of every batch, in order.")
     project: Path = Field(Path("runs"), description="Folder of all runs.")
     name: Annotated[str | None, AfterValidator(_plain_name)] = Field(None, description="Name of the run's folder.")
     resume: Path | None = Field(None, description="Go on with this run; everything else is as it was started.")
-    dry_run: bool = Field(False, description="Check the data, forecast time and memory, and stop.")
 
 
 class EvalSettings(DataSettings):
@@ -152,6 +166,35 @@ class ExplainSettings(Settings):
     layer: str | None = Field(None, description="Layer whose maps are weighed; default: the last convolution.")
     out: Path | None = Field(None, description="PNG to write; default: beside the run.")
     verdict: bool = Field(True, description="Test whether the map depends on the weights, and say so.")
+
+
+class InspectSettings(Settings):
+    """What a network is: layer by layer, as a drawing, and what its filters and maps look like."""
+
+    imgsz: Annotated[int, Field(ge=1, le=8192)] | None = Field(None, description="Side in pixels; default: its own.")
+    channels: Count = Field(3, description="Channels of the picture.")
+    num_classes: Count = Field(1000, description="Outputs of a network asked for by name.")
+    weights: str | None = Field(None, description="imagenet, or a file; default: random ones, enough for structure.")
+    depth: Annotated[int, Field(ge=0)] | None = Field(None, description="How far to unfold; default: a screenful.")
+    draw: Path | None = Field(None, description="Draw the network to this .svg or .png file.")
+    picture: Path | None = Field(None, description="Show the filters and the maps this picture makes.")
+    layer: str | None = Field(None, description="Layer whose maps are shown; default: the first convolution.")
+    out: Path = Field(Path(), description="Folder for pictures of filters and maps.")
+    card: bool = Field(True, description="Show the card of a known network.")
+
+
+class CompareSettings(Settings):
+    """Which knife: structure, published accuracy, and cost measured on this machine."""
+
+    imgsz: Annotated[int, Field(ge=1, le=2048)] = Field(224, description="Side of the pictures in pixels.")
+    channels: Count = Field(3, description="Channels of the pictures.")
+    num_classes: Count = Field(1000, description="Classes.")
+    pictures: Count = Field(1000, description="Training pictures the advice reckons with.")
+    time: Annotated[float | None, BeforeValidator(duration)] = Field(None, description="Time for training, e.g. 30m.")
+    batch: Count = Field(8, description="Pictures at once.")
+    seconds: Annotated[float, Field(gt=0)] = Field(1.0, description="How long each measurement goes on.")
+    measure: bool = Field(True, description="Measure speed and memory; --no-measure compares structure only.")
+    out: Path | None = Field(None, description="Write a scatter plot to this PNG or SVG.")
 
 
 class DemoSettings(Settings):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,9 @@ def _go(
     )
     outcome = run(task, folder, options, listeners)
     load_weights(network, folder)
-    measured: dict[str, Measured] = {name: measure(task, plan.decoded, name) for name in ("val", "test") if name in plan.dataset.splits}
+    measured: dict[str, Measured] = {
+        name: measure(task, plan.decoded, name) for name in ("val", "test") if name in plan.dataset.splits
+    }
     card = _write_end(folder, plan, outcome, measured)
     write_training_report(folder, card, plan, task, outcome, measured)
     for name, found in measured.items():
