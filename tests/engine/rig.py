@@ -59,7 +59,14 @@ def main() -> None:
     seconds = time.monotonic() - started
     reference = fingerprint(folder / "reference")
     assert fingerprint(folder / "again") == reference, "two uninterrupted runs differ"
-    trials = {"instants": _instants, "calls": _calls, "faults": _faults, "sigterm": _sigterm, "thrice": _thrice}
+    trials = {
+        "instants": _instants,
+        "calls": _calls,
+        "faults": _faults,
+        "sigterm": _sigterm,
+        "thrice": _thrice,
+        "fulldisk": _fulldisk,
+    }
     failed, done = [], 0
     for kind, count in (argument.split("=") for argument in sys.argv[3:]):
         for number, reason in trials[kind](folder, int(count), random.Random(seed), reference, seconds):
@@ -110,6 +117,20 @@ def _faults(folder: Path, count: int, chance: random.Random, reference: dict[str
             if numbers:
                 Checkpoints(path / "state").read(numbers[-1])  # the newest listed one passes its digests
             yield number, _ends_like(path, reference)
+
+
+def _fulldisk(folder: Path, count: int, chance: random.Random, reference: dict[str, str], seconds: float) -> Reasons:
+    """Fill the disk (FOLDER must be a small file system of its own) so that a run meets its end in mid-save."""
+    in_child(lambda: train(folder / "whole"))
+    needed = sum(file.stat().st_size for file in (folder / "whole").rglob("*"))
+    filler = folder / "filler"
+    for number in range(count):
+        path, room = folder / f"full{number}", int(needed * chance.uniform(0.1, 0.9))
+        filler.write_bytes(bytes(shutil.disk_usage(folder).free - room))
+        status = in_child(lambda p=path: _refused(p, -1, errno.ENOSPC))
+        filler.unlink()
+        yield number, None if status == 3 else f"a full disk ended the run with {status}, not with CheckpointError"
+        yield number, _ends_like(path, reference)
 
 
 def _sigterm(folder: Path, count: int, chance: random.Random, reference: dict[str, str], seconds: float) -> Reasons:

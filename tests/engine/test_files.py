@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,15 @@ def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:7]))
     length, _ = write_atomic(tmp_path / "file", [b"0123456789" * 5, memoryview(b"end")])
     assert (tmp_path / "file").read_bytes() == b"0123456789" * 5 + b"end" and length == 53
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [5] * 1000, [300_000], [5, 300_000, 7, 400_000], [200_000] * 3, [262_144]])
+def test_small_chunks_are_joined_in_order(tmp_path: Path, sizes: list[int]) -> None:
+    chunks = [bytes([number % 251]) * size for number, size in enumerate(sizes)]
+    length, digest = write_atomic(tmp_path / "file", chunks)
+    whole = b"".join(chunks)
+    assert (tmp_path / "file").read_bytes() == whole and length == len(whole)
+    assert digest == hashlib.sha256(whole).hexdigest()
 
 
 def test_order_of_calls_in_a_save(tmp_path: Path) -> None:

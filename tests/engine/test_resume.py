@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,8 +141,8 @@ def test_planted_bug_is_caught(
 # The real thing: SIGKILL, SIGTERM, and disks that refuse.
 
 
-def rig(folder: Path, *kinds: str, timeout: float = 600) -> dict[str, Any]:
-    command = [sys.executable, "-m", "engine.rig", str(folder), "0", *kinds]
+def rig(folder: Path, *kinds: str, timeout: float = 600, inside: Sequence[str] = ()) -> dict[str, Any]:
+    command = [*inside, sys.executable, "-m", "engine.rig", str(folder), "0", *kinds]
     done = subprocess.run(
         command, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=timeout, check=False
     )
@@ -152,6 +153,15 @@ def rig(folder: Path, *kinds: str, timeout: float = 600) -> dict[str, Any]:
 def test_killed_terminated_and_refused(tmp_path: Path) -> None:
     result = rig(tmp_path, "instants=2", "calls=3", "faults=3", "sigterm=1", "thrice=1")
     assert result["failed"] == [] and result["trials"] >= 9
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+    small = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o size=4m none "$0" && exec "$@"', str(tmp_path)]
+    if shutil.which("unshare") is None or subprocess.run([*small, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    result = rig(tmp_path, "fulldisk=12", inside=small)
+    assert result["failed"] == [] and result["trials"] == 24
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from anmok.core.errors import CheckpointError
-from anmok.engine.files import fsync_folder, write_atomic
+from anmok.engine.files import fsync_folder, sha256_of, write_atomic
 from anmok.engine.tensors import read_tensors, write_tensors
 from anmok.engine.tree import pack, unpack
 
@@ -142,7 +142,7 @@ class Checkpoints:
                     raise CheckpointError(
                         "this checkpoint is damaged", path=path, got=f"{length} bytes", allowed=expected["bytes"]
                     )
-                digest = _sha256(path)
+                digest = sha256_of(path)
             except OSError as error:
                 raise CheckpointError("this checkpoint cannot be read", path=path, got=error.strerror) from error
             if digest != expected["sha256"]:
@@ -175,11 +175,3 @@ class Checkpoints:
             return dict(manifest)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise CheckpointError("this is no checkpoint", path=path, got=error) from error
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

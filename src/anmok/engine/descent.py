@@ -102,7 +102,7 @@ class Descent:
                     position.steps + 1,
                 )
                 if signals.pending is not None or self._due():
-                    self._save()
+                    self.save()
                     signals.check()
                 if watch.now - self._shown > _SHOW_EVERY:
                     self._show()
@@ -122,7 +122,7 @@ class Descent:
                 allowed=self.position.batches,
             ) from None
         except Interrupted:
-            self._save()
+            self.save()
             raise
 
     def _step(self, batch: Batch) -> None:
@@ -150,7 +150,8 @@ class Descent:
             return True
         return self.session.watch.now - self.keeper.saved_at > options.checkpoint_seconds
 
-    def _save(self, rng: Mapping[str, Any] | None = None) -> None:
+    def save(self, rng: Mapping[str, Any] | None = None) -> None:
+        """Save a checkpoint here, between two steps; `rng`: with these generators' states instead of the present."""
         self.meter.flush()
         self.keeper.save(self.state(), rng)
 
@@ -212,7 +213,7 @@ class Descent:
                 self.keeper.write_last()
         watch.lap("checkpoint")
         if saving or session.signals.pending is not None:
-            self._save()
+            self.save()
         for callback in session.callbacks:
             callback.on_epoch(row)
         session.signals.check()
@@ -230,7 +231,7 @@ class Descent:
                 figures = self.stage.evaluate()
         except Interrupted:
             restore_modes(modes)
-            self._save(rng)
+            self.save(rng)
             raise
         restore_modes(modes)
         figures = self.session.devices.agree({name: float(value) for name, value in figures.items()})

@@ -20,6 +20,8 @@ from anmok.core.errors import CheckpointError
 
 TEMPORARY = ".writing-"  # files of this prefix are left by killed writers and may be deleted
 
+_GATHER = 1 << 18  # bytes below which chunks are joined before they are written
+
 _REMEDIES = {
     errno.ENOSPC: ("the disk is full", "free some space, then resume"),
     errno.EDQUOT: ("the disk quota is used up", "free some space, then resume"),
@@ -57,7 +59,7 @@ def write_atomic(path: Path, chunks: Iterable[bytes | memoryview], *, sync_folde
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
             try:
-                for chunk in chunks:
+                for chunk in _gathered(chunks):
                     digest.update(chunk)
                     length += _write_all(descriptor, memoryview(chunk))
                 os.fsync(descriptor)
@@ -71,6 +73,23 @@ def write_atomic(path: Path, chunks: Iterable[bytes | memoryview], *, sync_folde
         if sync_folder:
             fsync_folder(path.parent)
     return length, digest.hexdigest()
+
+
+def _gathered(chunks: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """The same bytes with small chunks joined: a network has hundreds of small tensors."""
+    small = bytearray()
+    for chunk in chunks:
+        if len(chunk) < _GATHER:
+            small += chunk
+            if len(small) < _GATHER:
+                continue
+        if small:
+            yield bytes(small)
+            small.clear()
+        if len(chunk) >= _GATHER:
+            yield chunk
+    if small:
+        yield bytes(small)
 
 
 def _write_all(descriptor: int, view: memoryview) -> int:
@@ -101,6 +120,15 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Publish strict, indented JSON: no NaN, non-ASCII kept. Raises `CheckpointError`."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def sha256_of(path: Path) -> str:
+    """A file's SHA-256, in hexadecimal, read piece by piece. Raises `OSError`."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def sweep(folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import math
 from collections.abc import Mapping
@@ -12,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anmok.core.errors import CheckpointError, TrainingError
+from anmok.core.errors import CheckpointError, TrainingError, UsageError
 from anmok.core.types import Batch
 from anmok.engine.checkpoint import Checkpoints
-from anmok.engine.files import sweep, write_text
+from anmok.engine.files import sha256_of, sweep, write_text
 from anmok.engine.randomness import rng_state, set_rng_state
 from anmok.engine.samples import SampleLog
 from anmok.engine.session import Session
@@ -63,9 +62,7 @@ class Keeper:
             check_and_load(networks, self._best, self.folder.best)
             return True
         try:
-            with self.folder.best.open("rb") as file:
-                digest = hashlib.sha256(file.read()).hexdigest()
-            if digest != self.session.position.best_sha256:
+            if sha256_of(self.folder.best) != self.session.position.best_sha256:
                 raise CheckpointError("it is not what this run wrote", path=self.folder.best)
             load_weights(self.folder.best, networks)
         except (OSError, CheckpointError) as error:
@@ -77,6 +74,10 @@ class Keeper:
         """Publish the networks as they are as the last weights."""
         if self.session.leading:
             write_weights(self.folder.last, self.session.task.networks())
+
+    def write_results(self) -> None:
+        """Publish results.csv from the history, so that it always agrees with the newest checkpoint."""
+        write_text(self.folder.results, results_csv(self.session.position.history))
 
     def save(self, stage: Mapping[str, Any] | None = None, rng: Mapping[str, Any] | None = None) -> None:
         """Save a checkpoint, with what the current stage adds to it, then results.csv.
@@ -104,8 +105,20 @@ class Keeper:
                     "devices": dict(session.devices.record()),
                 }
             )
-            write_text(self.folder.results, results_csv(session.position.history))
+            self.write_results()
         self.saved_at = session.watch.lap("checkpoint")
+
+    def begin(self) -> None:
+        """Save the state before the first step, so that even a run killed in its first minute can be resumed.
+
+        Raises:
+            UsageError: the folder already holds a run, which would be mixed with this one.
+        """
+        if self.checkpoints.numbers():
+            raise UsageError(
+                "this folder already holds a run", path=self.folder.path, fix="resume it, or take another folder"
+            )
+        self.save()
 
     def restore(self) -> dict[str, Any] | None:
         """Load the newest whole checkpoint: position, task and generators now, networks as far as they fit.
@@ -126,8 +139,10 @@ class Keeper:
         if before != now:
             changed = ", ".join(f"{key} {before.get(key)} → {now[key]}" for key in now if before.get(key) != now[key])
             session.message(f"Resumed on other ground ({changed}): the same samples, but not the same bits.")
-        if self.samples is not None and session.leading:
-            self.samples.truncate(state["samples"])
+        if session.leading:
+            self.write_results()  # the process may have died just before it wrote them
+            if self.samples is not None:
+                self.samples.truncate(state["samples"])
         self.restore_networks(state, strict=not session.position.started)
         self.restore_rng(state)
         return state

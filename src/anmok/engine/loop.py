@@ -59,7 +59,7 @@ def _run(session: Session) -> Outcome:
     _place(session)
     saved = keeper.restore() if session.options.resume else None
     if saved is None:
-        keeper.save()  # so that even a run killed in its first minute can be resumed
+        keeper.begin()
     plans = task.stages()
     first: Forecast | None = None
     while position.plan < len(plans):
@@ -92,8 +92,11 @@ def _descend(stage: Stage, session: Session, keeper: Keeper, saved: dict[str, An
         keeper.restore_networks(saved)
         descent.load_state(saved["stage"])
         keeper.restore_rng(saved)  # building the stage may have drawn from the generators
+    planned = session.position.total
     descent.plan()
     session.position.started = True
+    if session.options.time_s is not None and not planned:
+        descent.save()  # measured again, the plan would be another one
     descent.run()
     return descent
 

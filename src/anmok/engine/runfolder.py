@@ -69,7 +69,7 @@ class RunFolder:
         """
         given = Path(path)
         for folder in (given, *given.parents[:2]):
-            if (folder / "weights").is_dir() and (folder / "state").is_dir():
+            if (folder / "weights").is_dir() and ((folder / "state").is_dir() or (folder / "card.json").is_file()):
                 return cls(folder)
         found = "nothing" if not given.exists() else "a file" if given.is_file() else "a folder without a run"
         raise UsageError(

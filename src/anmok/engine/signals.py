@@ -37,7 +37,7 @@ class Signals:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)  # None: it was not set from Python
         self._before.clear()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
