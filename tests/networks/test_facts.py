@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from anmok import networks
-from networks.measure import key_hash, multiply_adds, parameters, receptive_field
+
+from .measure import key_hash, multiply_adds, parameters, receptive_field
 
 # name: parameters, (convolution, dense, normalisation), multiply-adds, receptive field, state-dict entries and digest
 PUBLISHED = {

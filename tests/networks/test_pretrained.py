@@ -174,7 +174,7 @@ def test_densenets_old_names(publisher: Publisher) -> None:
     same_answers(net, reference)
 
 
-@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+@pytest.mark.parametrize("name", ["googlenet", pytest.param("inception_v3", marks=pytest.mark.slow)])
 def test_inceptions_rescale_their_input(publisher: Publisher, name: str) -> None:
     reference = theirs(name, init_weights=False)
     net = getattr(networks, name)(weights=publisher.publish(name, reference.state_dict()))
