@@ -32,12 +32,12 @@ def print_run(run: Any, as_text: bool) -> int:
 def print_table(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A plain table on standard output."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in heading:
-        table.add_column(name, overflow="fold")  # never cut: half a path is no path
+    for place, name in enumerate(heading):  # never cut: half a path is no path
+        table.add_column(name, overflow="fold", no_wrap=place > 0 and len(heading) > 3)
     for row in rows:
         table.add_row(*map(escape, map(str, row)))
     console = Console(highlight=False)
-    console.print(table, width=None if console.is_terminal else _WIDE)
+    (console if console.is_terminal else Console(highlight=False, width=_WIDE)).print(table)
 
 
 def print_report(report: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,9 @@ class Check:
     `accounts`: unit → seen, used, quarantined, skipped. `quarantined`: path, line, reason, fix of each item.
     `skipped`: reason → items. `sizes`: (height, width) with their pictures, the commonest first, where they are known
     without decoding. `trainable`: whether the pictures carry labels that a classifier can learn.
-    `suggestion`: the command to run next.
+    `suggestion`: the command to run next. `problems`: see `anmok.data.problems`, those that spoil training first.
+    `statistics`: see `anmok.data.statistics`. `settings`: what training would choose. `html`, `split`: files that were
+    written, and `left_out`: ids that the split leaves out because they would leak.
     """
 
     path: str
@@ -42,15 +44,26 @@ class Check:
     warnings: tuple[str, ...]
     trainable: bool
     suggestion: str
+    problems: tuple[Mapping[str, Any], ...] = ()
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    html: str | None = None
+    split: str | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def has_findings(self) -> bool:
-        """Whether anything is wrong: something was set aside, or deserves a warning."""
-        return bool(self.quarantined or self.warnings)
+        """Whether anything is worth a look: something was set aside, or deserves a warning."""
+        return bool(self.quarantined or self.warnings or self.problems)
+
+    @property
+    def spoils(self) -> bool:
+        """Whether anything found would spoil training, or the belief in its scores."""
+        return bool(self.quarantined) or any(problem["spoils"] for problem in self.problems)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return asdict(self)
+        return asdict(self) | {"spoils": self.spoils}
 
 
 def check_data(dataset: Dataset, path: str | Path | None = None) -> Check:

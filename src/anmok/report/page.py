@@ -28,17 +28,22 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri
 
 def render(content: ReportContent) -> str:
     """The report as one HTML document. The same content gives the same text."""
-    style = resources.files("anmok.report").joinpath("report.css").read_text(encoding="utf-8")
     body = [part for part in (build(content) for build in SECTIONS) if part]
-    summary = f'<p class="summary">{text(content.summary)}</p>' if content.summary else ""
-    created = f'<p class="created">{text(content.created)}</p>' if content.created else ""
+    return document(content.title, content.summary, content.created, notes(content.warnings) + headline(content), body)
+
+
+def document(title: str, summary: str, created: str, head: str, body: list[str]) -> str:
+    """A page around sections of ready markup; `head` stands between the summary and the contents."""
+    style = resources.files("anmok.report").joinpath("report.css").read_text(encoding="utf-8")
+    told = f'<p class="summary">{text(summary)}</p>' if summary else ""
+    when = f'<p class="created">{text(created)}</p>' if created else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
-        f"<title>{text(content.title)}</title><style>{style}</style></head><body>"
-        f"<header>{created}<h1>{text(content.title)}</h1>{summary}{notes(content.warnings)}{headline(content)}"
+        f"<title>{text(title)}</title><style>{style}</style></head><body>"
+        f"<header>{when}<h1>{text(title)}</h1>{told}{head}"
         f"{_contents(body)}</header><main>{''.join(body)}</main></body></html>\n"
     )
 
@@ -49,13 +54,17 @@ def write_report(path: str | Path, content: ReportContent) -> Path:
     Raises:
         AnmokError: the folder is missing, cannot be written, or the disk is full. An older report then stays.
     """
+    return write_page(path, render(content))
+
+
+def write_page(path: str | Path, page: str) -> Path:
+    """Write a page to `path`, whole or not at all. Raises `AnmokError` as `write_report` does."""
     path = Path(path)
-    document = render(content).encode("utf-8")
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = Path(file.name)
-            file.write(document)
+            file.write(page.encode("utf-8"))
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)

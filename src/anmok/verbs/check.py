@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from anmok.core.errors import UsageError
 from anmok.core.types import Dataset
 from anmok.data.check import Check, check_data
+from anmok.data.duplicates import Duplicates, find_duplicates
+from anmok.data.grouping import group_entries, joined, without_leaks
 from anmok.data.load import load_data
-from anmok.tasks.pictures import decode_all
-from anmok.tasks.recipe import choose_preparation, look
+from anmok.data.problems import Problem, all_problems
+from anmok.data.split import assign_splits, save_split
+from anmok.data.statistics import Statistics, measure_pictures
+from anmok.tasks.mislabelled import Suspect, are_photographs, features_of, out_of_fold, suspects
+from anmok.tasks.pictures import Decoded, decode_all
+from anmok.tasks.recipe import choose_preparation, choose_recipe, look
+from anmok.verbs.check_page import write_check_page
 from anmok.verbs.settings import CheckSettings
 from anmok.verbs.terminal import Terminal
+
+
+@dataclass(frozen=True)
+class Looked:
+    """All that looking at decoded pictures found."""
+
+    decoded: Decoded
+    duplicates: Duplicates
+    statistics: Statistics
+    suspects: Sequence[Suspect]
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set, less the pictures that could not be decoded."""
+        return self.decoded.dataset
 
 
 def check(data: str | Path, *, quiet: bool = True, **settings: Any) -> Check:
@@ -23,13 +51,113 @@ def check(data: str | Path, *, quiet: bool = True, **settings: Any) -> Check:
 
     Raises:
         DataError: the data cannot be used at all.
+        UsageError: `group_by` tells no groups apart.
     """
     asked: CheckSettings = CheckSettings.of(**settings)
     terminal = Terminal(quiet)
     with terminal.hearing_warnings():
-        dataset: Dataset = load_data(data, **asked.reading)
-        if asked.decode and dataset.entries:
-            preparation = choose_preparation(look(dataset))
-            with terminal.bar("decoding") as on_progress:
-                dataset = decode_all(dataset, preparation, workers=asked.workers, on_progress=on_progress).dataset
-    return check_data(dataset)
+        loaded = load_data(data, **asked.reading)
+        _keep_out(loaded, asked)
+        if asked.group_by is not None:
+            loaded = group_entries(loaded, asked.group_by)
+        looked = _look(loaded, asked, terminal) if asked.decode and loaded.entries else None
+    dataset = looked.dataset if looked else loaded
+    problems = _problems(dataset, looked)
+    found = replace(
+        check_data(dataset, data),
+        problems=tuple(problem.to_json(dataset) for problem in problems),
+        statistics=looked.statistics.to_json() if looked else {},
+        settings=_suggested(looked) if looked else {},
+    )
+    if asked.split is not None:
+        left_out = _write_split(loaded, looked, asked)
+        with_split = f"{found.suggestion} --split {shlex.quote(str(asked.split))}"
+        found = replace(found, split=str(asked.split), left_out=tuple(left_out), suggestion=with_split)
+    if asked.html is not None:
+        page = write_check_page(asked.html, found, problems, looked.decoded if looked else None)
+        found = replace(found, html=str(page))
+    return found
+
+
+def _look(dataset: Dataset, asked: CheckSettings, terminal: Terminal) -> Looked:
+    preparation = choose_preparation(look(dataset))
+    with terminal.bar("decoding") as on_progress:
+        decoded = decode_all(dataset, preparation, workers=asked.workers, on_progress=on_progress)
+    dataset, source, rows = decoded.dataset, decoded.source, decoded.rows
+    with terminal.bar("looking for copies") as on_progress:
+        duplicates = find_duplicates(dataset, source, rows, on_progress=on_progress)
+    statistics = measure_pictures(dataset, source, rows)
+    doubted = _suspects(decoded, duplicates, terminal) if asked.labels else []
+    return Looked(decoded, duplicates, statistics, doubted)
+
+
+def _suspects(decoded: Decoded, duplicates: Duplicates, terminal: Terminal) -> list[Suspect]:
+    """Likely wrong labels. Copies of a picture, and pictures of one group, are asked about together."""
+    dataset = decoded.dataset
+    targets = np.array([e.target if isinstance(e.target, int) else -1 for e in dataset.entries], int)
+    if len(dataset.classes) < 2 or (targets < 0).all():
+        return []
+    together = joined(dataset, duplicates.groups)
+    names = [entry.group or f"entry {i}" for i, entry in enumerate(together.entries)]
+    groups = np.unique(names, return_inverse=True)[1]
+    photographs = are_photographs(decoded.preparation.shape, len(dataset))
+    with terminal.bar("looking for wrong labels") as on_progress:
+        features = features_of(decoded.source, decoded.rows, photographs=photographs, on_progress=on_progress)
+    return suspects(targets, out_of_fold(features, targets, groups))
+
+
+def _problems(dataset: Dataset, looked: Looked | None) -> list[Problem]:
+    if looked is None:
+        return all_problems(dataset)
+    found = all_problems(dataset, looked.duplicates, looked.statistics)
+    if looked.suspects:
+        count, names = len(looked.suspects), dataset.classes
+        words = "labels are" if count > 1 else "label is"
+        found.append(
+            Problem(
+                "doubtful labels",
+                f"{count:,} {words} probably wrong, says a probe that learned from other pictures",
+                False,
+                "look at them, the surest first; some will be right",
+                tuple((s.position,) for s in looked.suspects),
+                tuple(f"{names[s.label]}, rather {names[s.other]} ({s.score:.0%})" for s in looked.suspects),
+            )
+        )
+    return found
+
+
+def _suggested(looked: Looked) -> dict[str, Any]:
+    """What `anmok train` would choose for this data."""
+    learned = looked.dataset.splits.get("train") or len(looked.dataset)
+    recipe = choose_recipe(learned, looked.decoded.preparation, mirror=False)
+    return {
+        "task": looked.dataset.task,
+        "net": recipe.network,
+        "imgsz": looked.decoded.preparation.size,
+        "epochs": recipe.epochs,
+        "batch": recipe.batch,
+    }
+
+
+def _keep_out(dataset: Dataset, asked: CheckSettings) -> None:
+    """Refuse to write into the data: it is only looked at, and what is written there would be read next time."""
+    root = dataset.root.resolve()
+    for flag, path in (("--html", asked.html), ("--split", asked.split)):
+        if path is not None and root.is_dir() and path.expanduser().resolve().is_relative_to(root):
+            raise UsageError(f"{flag} would write into the data", path=path, allowed=f"paths outside {root}")
+
+
+def _write_split(loaded: Dataset, looked: Looked | None, asked: CheckSettings) -> list[str]:
+    """Write a split in which copies and groups stay together; ids left out of a given one that did not keep them so.
+
+    Pictures that cannot be decoded are in the file, without a split: it must name all that `load_data` finds.
+    """
+    whole = joined(looked.dataset, looked.duplicates.groups) if looked else loaded
+    whole, left_out = without_leaks(whole)
+    gone = set(left_out)
+    kept = replace(whole, entries=[entry for entry in whole.entries if entry.id not in gone])
+    test = 0.0 if "test" in kept.splits else asked.test
+    chosen = {e.id: e.split for e in assign_splits(kept, val=asked.val, test=test, seed=asked.seed).entries}
+    entries = [replace(entry, split=chosen.get(entry.id)) for entry in loaded.entries]
+    save_split(replace(loaded, entries=entries), asked.split)  # type: ignore[arg-type]
+    return left_out

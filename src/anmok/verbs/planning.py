@@ -12,6 +12,7 @@ from anmok.core.errors import DataError, UsageError
 from anmok.core.preparation import Preparation
 from anmok.core.types import Dataset
 from anmok.data.fingerprint import Fingerprint, difference, fingerprint
+from anmok.data.grouping import group_entries
 from anmok.data.load import find_data, load_data
 from anmok.data.split import assign_splits, load_split, save_split
 from anmok.engine.devices import Devices, choose
@@ -108,8 +109,12 @@ def saved_plan(folder: RunFolder, asked: TrainSettings, terminal: Terminal) -> T
 def read_data(data: str, settings: TrainSettings, split: bool = True) -> Dataset:
     """The data set at `data`, in splits."""
     dataset = load_data(data, **settings.reading)
+    if settings.group_by is not None:
+        dataset = group_entries(dataset, settings.group_by)
     if not split:
         return dataset
+    if settings.split is not None:
+        return load_split(dataset, settings.split)
     test = 0.0 if "test" in dataset.splits else settings.test
     return assign_splits(dataset, val=settings.val, test=test, seed=settings.seed)
 

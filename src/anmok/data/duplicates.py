@@ -1,0 +1,201 @@
+"""Pictures that occur more than once: the same pixels, or re-encoded, resized, mirrored, cropped a little.
+
+Equal pixels are found by a hash. Near copies are looked for among each picture's nearest neighbours (scikit-learn, by
+smoothed thumbnails, as they are and mirrored) and then compared strictly: a copy must be far nearer than neighbours
+that merely look alike, as garments or digits do. Nothing grows with the square of the number of pictures: a picture
+costs about a kilobyte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+from anmok.core.errors import PictureError
+from anmok.core.types import Dataset
+from anmok.data.alignment import SIDE, aligned_distance, coarse, resampled, tangent_distance
+
+ALIKE = 0.13  # aligned distance below which two pictures are copies, whatever else looks like them
+LONELY_ALIKE = 0.25  # the same where nothing else comes near, as among photographs
+NEIGHBOURS = 6
+FLAT = 3.0  # levels: a picture whose pixels vary less shows nothing to compare
+_VIEWS: dict[str, tuple[slice, slice]] = {
+    "": (slice(None), slice(None)),
+    "mirrored": (slice(None), slice(None, None, -1)),
+    "upside down": (slice(None, None, -1), slice(None)),
+}
+_COLOUR = 20.0  # levels by which the mean colours of copies may differ
+_FAR = 0.7  # between smoothed thumbnails: beyond, no small move makes two pictures one
+_AT_ONCE = 512  # pictures
+_DIMENSIONS = 64  # of the smoothed thumbnails among which neighbours are looked for
+
+Progress = Callable[[int, int], None]
+
+
+class Gathers(Protocol):
+    """Decoded pictures by row: all that looking at them needs."""
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """Pictures uint8 (n, S, S, C) of the rows int (n,)."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Entries `first` < `second` of the data set (by position) that show one picture.
+
+    `kind`: "same file", "same pixels" or "near". `view`: how the one must be turned, or "". `distance`: aligned, 0 for
+    the same pixels.
+    """
+
+    first: int
+    second: int
+    kind: str
+    view: str = ""
+    distance: float = 0.0
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """All copies found, and the groups that they make: positions of entries, in order."""
+
+    copies: tuple[Copy, ...]
+    groups: tuple[tuple[int, ...], ...]
+
+    def torn(self, sides: Sequence[str | None]) -> list[tuple[int, ...]]:
+        """Groups on more than one side of a split; `sides` by position, None for no side."""
+        return [group for group in self.groups if len({sides[i] for i in group} - {None}) > 1]
+
+    def contradicting(self, targets: Sequence[object]) -> list[tuple[int, ...]]:
+        """Groups whose labels disagree; None is no label."""
+        return [group for group in self.groups if len({targets[i] for i in group} - {None}) > 1]
+
+    def leaked(self, sides: Sequence[str | None], judged: str, learned: Iterable[str] = ("train",)) -> list[int]:
+        """Positions on the side `judged` that have a copy on one of the sides `learned`."""
+        known = set(learned)
+        return sorted(
+            i for group in self.groups if any(sides[j] in known for j in group) for i in group if sides[i] == judged
+        )
+
+
+def find_duplicates(
+    dataset: Dataset, source: Gathers, rows: np.ndarray, *, on_progress: Progress | None = None
+) -> Duplicates:
+    """All copies among the entries of a data set.
+
+    Args:
+        source, rows: decoded pictures: entry k is row `rows[k]` (see `anmok.data.cache.Built`).
+        on_progress: called with (pictures looked at, pictures in all).
+    """
+    thumbnails, digests, colours = _look(source, rows, on_progress)
+    flat = thumbnails.reshape(len(thumbnails), -1).std(1) < FLAT if len(rows) else np.zeros(0, bool)
+    copies = list(_equal(dataset, digests, flat))
+    again = {copy.second for copy in copies}
+    single = np.array([i for i in range(len(rows)) if i not in again and not flat[i]], int)
+    if len(single) > 1:
+        copies += _near(thumbnails, colours, single)
+    return Duplicates(tuple(copies), _groups(copies))
+
+
+def _look(
+    source: Gathers, rows: np.ndarray, on_progress: Progress | None
+) -> tuple[np.ndarray, list[bytes], np.ndarray]:
+    """Grey thumbnails uint8 (N, SIDE, SIDE), digests of the pixels, mean colours (N, 3), in one pass."""
+    thumbnails = np.empty((len(rows), SIDE, SIDE), np.uint8)
+    colours = np.empty((len(rows), 3), np.float32)
+    digests: list[bytes] = []
+    for start in range(0, len(rows), _AT_ONCE):
+        pixels = source.gather(rows[start : start + _AT_ONCE])
+        digests += [hashlib.blake2b(p.tobytes(), digest_size=16).digest() for p in pixels]
+        here = slice(start, start + len(pixels))
+        values = pixels.astype(np.float32)
+        thumbnails[here] = np.rint(resampled(values.mean(-1), SIDE)).clip(0, 255)
+        colours[here] = values.mean((1, 2))
+        if on_progress is not None:
+            on_progress(start + len(pixels), len(rows))
+    return thumbnails, digests, colours
+
+
+def _equal(dataset: Dataset, digests: Sequence[bytes], flat: np.ndarray) -> Iterable[Copy]:
+    """Each picture with the first of the same pixels. Flat ones count only where their files are the same, too."""
+    first: dict[bytes, int] = {}
+    for at, digest in enumerate(digests):
+        if digest not in first:
+            first[digest] = at
+            continue
+        file, other = _file_digest(dataset, first[digest]), _file_digest(dataset, at)
+        same_file = file is not None and file == other
+        if same_file or not flat[at]:
+            yield Copy(first[digest], at, "same file" if same_file else "same pixels")
+
+
+def _file_digest(dataset: Dataset, at: int) -> bytes | None:
+    """Digest of the picture's file, or None where it has none of its own."""
+    entry, path = dataset.entries[at], getattr(dataset.pictures, "path", None)
+    try:
+        return None if path is None else hashlib.blake2b(path(entry.locator).read_bytes(), digest_size=16).digest()
+    except (OSError, PictureError):
+        return None
+
+
+def _near(thumbnails: np.ndarray, colours: np.ndarray, single: np.ndarray) -> list[Copy]:
+    rows = np.concatenate([coarse(thumbnails[single[s : s + 4096]]) for s in range(0, len(single), 4096)])
+    axes = _main_axes(rows[:: max(1, len(rows) // 8192)])
+    finder = NearestNeighbors(n_neighbors=min(NEIGHBOURS + 1, len(rows)), algorithm="brute").fit(rows @ axes)
+    crowd = np.zeros(len(rows), np.float32)  # distance of the last neighbour looked at: how crowded it is around here
+    found: dict[tuple[int, int], Copy] = {}
+    for view, (down, across) in _VIEWS.items():
+        turned = rows.reshape(-1, *(2 * (round(rows.shape[1] ** 0.5),)))[:, down, across].reshape(rows.shape)
+        away, who = finder.kneighbors(turned @ axes)
+        if not view:
+            crowd = away[:, -1].astype(np.float32)
+        a, b = _pairs(np.where(away < _FAR, who, np.arange(len(who))[:, None]))
+        limit = np.clip(ALIKE * 1.5 * np.minimum(crowd[a], crowd[b]), ALIKE, LONELY_ALIKE)
+        near = tangent_distance(turned[a], rows[b]) < 1.3 * limit
+        a, b, limit = a[near], b[near], limit[near]
+        distance = aligned_distance(thumbnails[single[a]][:, down, across], thumbnails[single[b]])
+        colour_away = colours[single[a]] - colours[single[b]]
+        colour_away -= colour_away.mean(1, keepdims=True)  # brightness may differ, hue may not
+        chroma = np.abs(colour_away).max(1)
+        for i in np.flatnonzero((distance < limit) & (chroma < _COLOUR)):
+            first, second = sorted((int(single[a[i]]), int(single[b[i]])))
+            known = found.get((first, second))
+            if known is None or distance[i] < known.distance:
+                found[first, second] = Copy(first, second, "near", view, float(distance[i]))
+    return [found[pair] for pair in sorted(found)]
+
+
+def _main_axes(rows: np.ndarray) -> np.ndarray:
+    """Orthonormal columns (values, dimensions) that keep most of what tells the rows apart."""
+    _, axes = np.linalg.eigh(rows.T @ rows)  # rows are levelled already
+    return axes[:, -_DIMENSIONS:]
+
+
+def _pairs(who: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each pair of a row and one of its neighbours once; a picture is no copy of itself, however it is turned."""
+    a, b = np.repeat(np.arange(len(who)), who.shape[1]), who.ravel()
+    pairs = np.unique(np.sort(np.stack([a, b], axis=1)[a != b], axis=1), axis=0)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _groups(copies: Sequence[Copy]) -> tuple[tuple[int, ...], ...]:
+    leader: dict[int, int] = {}
+
+    def lead(i: int) -> int:
+        while leader.setdefault(i, i) != i:
+            leader[i] = leader[leader[i]]
+            i = leader[i]
+        return i
+
+    for copy in copies:
+        a, b = sorted((lead(copy.first), lead(copy.second)))
+        leader[b] = a
+    members: dict[int, list[int]] = defaultdict(list)
+    for i in sorted(leader):
+        members[lead(i)].append(i)
+    return tuple(tuple(group) for _, group in sorted(members.items()))

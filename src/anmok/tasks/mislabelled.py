@@ -1,0 +1,131 @@
+"""Pictures whose label is probably wrong: what a quick probe that has not seen them is sure of, against what they say.
+
+The rule is confident learning's (Northcutt, Jiang, Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset
+Labels"): a picture labelled i counts as j where its out-of-fold probability of j is at least the mean one of pictures
+labelled j. Here a probability of `SURE` is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.neighbors import KNeighborsClassifier
+
+from anmok.data.alignment import resampled
+from anmok.data.duplicates import Gathers
+from anmok.networks import build
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and std of the network's training pictures
+FOLDS = 4
+NEIGHBOURS = 10
+SURE = 0.7  # enough to doubt a label, even where the probe is usually surer of the other class
+FEWEST = 8  # pictures a class, below which no probe can be asked
+MOST_LEARNED = 12_000  # pictures a probe learns from
+MOST_THROUGH_NETWORK = 3000  # photographs; more would take minutes
+_PIXEL_SIDE, _NETWORK_SIDE, _DIMENSIONS = 16, 128, 48
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """Entry `position` says `label`; the probe gives that `own` and `other` the probability `score`, both in [0, 1]."""
+
+    position: int
+    label: int
+    other: int
+    own: float
+    score: float
+
+
+def suspects(targets: np.ndarray, probabilities: np.ndarray) -> list[Suspect]:
+    """Likely wrong labels, the surest first.
+
+    Args:
+        targets: int (N,), the labels as given; -1 where there is none.
+        probabilities: (N, classes), out of fold; NaN rows are left out.
+
+    >>> sure = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8], [0.05, 0.95]])
+    >>> [(s.position, s.other) for s in suspects(np.array([0, 0, 1, 1, 0]), sure)]
+    [(4, 1)]
+    """
+    asked = (targets >= 0) & np.isfinite(probabilities).all(1)
+    classes = probabilities.shape[1]
+    usual = np.full(classes, 2.0)
+    for j in range(classes):
+        said = asked & (targets == j)
+        if said.any():
+            usual[j] = probabilities[said, j].mean()
+    found = []
+    for i in np.flatnonzero(asked):
+        other, label = int(probabilities[i].argmax()), int(targets[i])
+        if other != label and probabilities[i, other] >= min(usual[other], SURE):
+            found.append(Suspect(int(i), label, other, float(probabilities[i, label]), float(probabilities[i, other])))
+    return sorted(found, key=lambda s: (s.own - s.score, s.position))
+
+
+def out_of_fold(features: np.ndarray, targets: np.ndarray, groups: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Probabilities (N, classes) by a quick probe that has seen neither the picture nor one of its group.
+
+    Classes with fewer than `FEWEST` pictures get NaN rows, and all rows are NaN where fewer than two classes are left.
+    """
+    counts = np.bincount(targets[targets >= 0], minlength=1)
+    answers = np.full((len(targets), len(counts)), np.nan)
+    used = np.flatnonzero((targets >= 0) & (counts[targets] >= FEWEST))
+    if len(np.unique(targets[used])) < 2:
+        return answers
+    for learn, ask in StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(
+        used, targets[used], groups[used]
+    ):
+        learn, ask = used[learn], used[ask]
+        learn = np.random.default_rng(seed).permutation(learn)[:MOST_LEARNED]
+        if len(np.unique(targets[learn])) < 2:
+            continue
+        parts = min(_DIMENSIONS, features.shape[1], len(learn) - 1)
+        reduced = PCA(parts, random_state=seed).fit(features[learn])
+        known, unknown = (reduced.transform(features[part]) / features[learn].std() for part in (learn, ask))
+        answers[ask] = 0.0
+        # A line and a neighbourhood err differently: their mean finds more wrong labels, and suspects fewer right ones.
+        for probe in (LogisticRegression(C=0.05, max_iter=300), KNeighborsClassifier(min(NEIGHBOURS, len(learn)))):
+            probe.fit(known, targets[learn])
+            answers[np.ix_(ask, probe.classes_)] += probe.predict_proba(unknown) / 2
+    return answers
+
+
+def features_of(
+    source: Gathers, rows: np.ndarray, *, photographs: bool, on_progress: Callable[[int, int], None] | None = None
+) -> np.ndarray:
+    """Features float32 (N, D): an ImageNet network's for photographs, small pixels for everything else."""
+    network = build("efficientnet_lite0", num_classes=1000, weights="imagenet").eval() if photographs else None
+    found, at_once = [], 32 if photographs else 512
+    for start in range(0, len(rows), at_once):
+        pixels = source.gather(rows[start : start + at_once])
+        found.append(_small_pixels(pixels) if network is None else _pooled(network, pixels))
+        if on_progress is not None:
+            on_progress(start + len(pixels), len(rows))
+    return np.concatenate(found) if found else np.zeros((0, 1), np.float32)
+
+
+def are_photographs(shape: Sequence[int], pictures: int) -> bool:
+    """Whether an ImageNet network's features are worth their time: colour, not tiny, not too many."""
+    return shape[-1] == 3 and shape[0] >= 64 and pictures <= MOST_THROUGH_NETWORK
+
+
+def _small_pixels(pixels: np.ndarray) -> np.ndarray:
+    values = pixels.astype(np.float32) / 255
+    small = [resampled(values[..., c], min(_PIXEL_SIDE, *pixels.shape[1:3])) for c in range(pixels.shape[3])]
+    return np.stack(small, axis=-1).reshape(len(pixels), -1)
+
+
+@torch.inference_mode()
+def _pooled(network: torch.nn.Module, pixels: np.ndarray) -> np.ndarray:
+    pictures = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255
+    size = (_NETWORK_SIDE, _NETWORK_SIDE)
+    pictures = torch.nn.functional.interpolate(pictures, size, mode="bilinear", antialias=True)
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in IMAGENET)
+    maps = network.features((pictures - mean) / std)[-1]  # type: ignore[operator]
+    return maps.mean((2, 3)).numpy()
