@@ -36,7 +36,7 @@ CARD = Card(
         "a residual block at every resolution, average pooling, and an eighth of the width",
     ),
     natural=28,
-    smallest=8,
+    smallest=7,
 )
 
 
@@ -68,7 +68,7 @@ class SmallResNet(nn.Module):
     def __init__(self, num_classes: int, in_channels: int, width: int, resolutions: int) -> None:
         super().__init__()
         widths = [width * 2**i for i in range(resolutions)]
-        self.accepts = Accepts("small_resnet", in_channels, smallest=2**resolutions, natural=28)
+        self.accepts = Accepts("small_resnet", in_channels, smallest=2**resolutions - 1, natural=28)
         self.stages = tuple(StageInfo(f"stage{i + 1}", w, 2 ** (i + 1)) for i, w in enumerate(widths))
         self.stage1 = nn.Sequential(conv(in_channels, width, kernel=5, stride=2), Residual(width))
         for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False), start=2):

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from anmok.verbs.compare import Knife
-    from anmok.verbs.settings import CompareSettings
+from anmok.verbs.knife import Knife
+from anmok.verbs.settings import CompareSettings
 
 EPOCHS_FROM_SCRATCH, EPOCHS_FINE_TUNING = 30, 5
 FEW = 5_000  # pictures below which a network that starts from nothing rarely learns what a pretrained one knows

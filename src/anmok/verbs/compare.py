@@ -17,36 +17,12 @@ from anmok.anatomy.dissect import anatomy
 from anmok.core.errors import AnmokError, UsageError
 from anmok.networks import build, card, published
 from anmok.verbs.advice import advise
+from anmok.verbs.knife import Knife
 from anmok.verbs.scatter import draw_scatter
 from anmok.verbs.settings import CompareSettings
 from anmok.verbs.terminal import Terminal
 
 LONGEST_S = 300  # for one network's measurements
-
-
-@dataclass(frozen=True)
-class Knife:
-    """One network: what it is, what it was worth on ImageNet, what it costs here.
-
-    `top1`, `top5`: published ImageNet accuracy in per cent with its `source`, or None. `field`: receptive field in
-    pixels (height, width) of its features, None where it is the whole picture or unknown. `year`: of the paper.
-    """
-
-    name: str
-    year: int
-    idea: str
-    parameters: int
-    macs: int
-    activation_bytes: int
-    field: tuple[int, int] | None
-    top1: float | None
-    top5: float | None
-    source: str
-    cost: Cost | None
-
-    def as_row(self) -> dict[str, Any]:
-        """Plain values."""
-        return {**asdict(self), "cost": None if self.cost is None else asdict(self.cost)}
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from anmok.metrics.calibration import apply_temperature, fit_temperature
 from anmok.metrics.summary import Summary, summarise
 from anmok.tasks.classify import Classify
 from anmok.tasks.pictures import Decoded, decode_all
+from anmok.verbs.opened import OpenedRun
 from anmok.verbs.planning import read_settings
-from anmok.verbs.run import Run
 from anmok.verbs.settings import EvalSettings
 from anmok.verbs.terminal import Terminal
 
@@ -54,7 +54,7 @@ def measure(task: Classify, decoded: Decoded, split: str | None, batch: int = 50
     return Measured(split or "all", loader.ids, loader.rows, logits, targets, summary, fit_temperature(targets, logits))
 
 
-def evaluate(run: Run, data: str | Path | None = None, *, quiet: bool = True, **settings: Any) -> Report:
+def evaluate(run: OpenedRun, data: str | Path | None = None, *, quiet: bool = True, **settings: Any) -> Report:
     """Figures of a run: every one with its 95 % interval, per class too, and the confusion matrix.
 
     Args:
@@ -75,7 +75,9 @@ def evaluate(run: Run, data: str | Path | None = None, *, quiet: bool = True, **
     return Report(_plain(found.summary), _tables(found.summary, run.classes), predictions)
 
 
-def _pictures(run: Run, data: str | Path | None, asked: EvalSettings, terminal: Terminal) -> tuple[Decoded, str | None]:
+def _pictures(
+    run: OpenedRun, data: str | Path | None, asked: EvalSettings, terminal: Terminal
+) -> tuple[Decoded, str | None]:
     saved, settings = read_settings(run.folder)
     place = str(data) if data is not None else saved
     reading = asked if data is not None else settings
@@ -92,7 +94,7 @@ def _pictures(run: Run, data: str | Path | None, asked: EvalSettings, terminal: 
         return decode_all(dataset, run.preparation, on_progress=on_progress), split
 
 
-def _predictions(run: Run, found: Measured, temperature: float) -> list[Prediction]:
+def _predictions(run: OpenedRun, found: Measured, temperature: float) -> list[Prediction]:
     scores = apply_temperature(found.logits, temperature)
     order = np.argsort(-scores, axis=1, kind="stable")
     return [

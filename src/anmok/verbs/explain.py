@@ -14,8 +14,8 @@ from anmok.core.registry import Registry
 from anmok.explain._explanation import Explainer, Explanation
 from anmok.explain.overlay import explanation_png
 from anmok.explain.verdict import Verdict, judge
+from anmok.verbs.opened import OpenedRun
 from anmok.verbs.predict import prepared_picture
-from anmok.verbs.run import Run
 from anmok.verbs.settings import ExplainSettings
 
 EXPLAINERS: Registry[Explainer] = Registry("anmok.explain", "explainer")
@@ -33,7 +33,7 @@ class Explained:
     png: Path
 
 
-def explain(run: Run, picture: str | Path, **settings: Any) -> Explained:
+def explain(run: OpenedRun, picture: str | Path, **settings: Any) -> Explained:
     """Draw what a run looked at in one picture, and write it as a PNG.
 
     Args:

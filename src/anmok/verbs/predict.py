@@ -19,7 +19,7 @@ from anmok.data.decoding import decode_many
 from anmok.data.load import load_data
 from anmok.data.stores import PathPictures
 from anmok.report.tables import write_predictions
-from anmok.verbs.run import Run
+from anmok.verbs.opened import OpenedRun
 from anmok.verbs.settings import PredictSettings
 from anmok.verbs.terminal import Terminal
 
@@ -27,7 +27,7 @@ _HOLDS_MANY = {".csv", ".tsv", ".gz", ".zip", ".tar", ".tgz", ".bz2", ".xz"}  # 
 
 
 def predict(
-    run: Run, pictures: str | Path | Iterable[str | Path], *, quiet: bool = True, **settings: Any
+    run: OpenedRun, pictures: str | Path | Iterable[str | Path], *, quiet: bool = True, **settings: Any
 ) -> list[Prediction]:
     """Answers in the order asked, the likeliest class first. Files that cannot be read have `error` set instead.
 
@@ -59,7 +59,7 @@ def predict(
 
 
 def answered(
-    run: Run, pictures: str | Path | Iterable[str | Path], asked: PredictSettings, terminal: Terminal
+    run: OpenedRun, pictures: str | Path | Iterable[str | Path], asked: PredictSettings, terminal: Terminal
 ) -> Iterator[Prediction]:
     """The answers one by one, in order, in bounded memory. Decoding goes on in other processes meanwhile."""
     for single, places in groupby(_places(pictures), key=_is_picture_file):
@@ -94,7 +94,7 @@ def _is_picture_file(place: Path) -> bool:
     return not place.is_dir() and place.suffix.lower() not in _HOLDS_MANY
 
 
-def _of_place(run: Run, place: Path, batch: int, terminal: Terminal) -> Iterator[Prediction]:
+def _of_place(run: OpenedRun, place: Path, batch: int, terminal: Terminal) -> Iterator[Prediction]:
     """A folder's pictures, at any depth; what a table, IDX file or archive holds."""
     plain = place.is_dir() and not any(item.suffix.lower() in _HOLDS_MANY for item in place.iterdir())
     dataset = load_data(place, format="flat_folder" if plain else None)
@@ -107,7 +107,7 @@ def _of_place(run: Run, place: Path, batch: int, terminal: Terminal) -> Iterator
 
 
 def _answers(
-    run: Run, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], batch: int
+    run: OpenedRun, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], batch: int
 ) -> Iterator[Prediction]:
     decoded = iter(decode_many(pictures, locators, run.preparation))
     temperature = float(run.card.get("temperature", 1.0))
@@ -121,7 +121,7 @@ def _answers(
                 yield Prediction(names[answer.position], error=_why(answer.pixels))
 
 
-def _batch(run: Run, answers: Sequence[Any], names: Sequence[str], temperature: float) -> Iterator[Prediction]:
+def _batch(run: OpenedRun, answers: Sequence[Any], names: Sequence[str], temperature: float) -> Iterator[Prediction]:
     pixels = np.stack([centre_crop(answer.pixels, run.preparation.size) for answer in answers])
     tensor = torch.from_numpy(pixels).permute(0, 3, 1, 2)
     batch = Batch(tensor, None, [names[answer.position] for answer in answers])

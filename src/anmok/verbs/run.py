@@ -1,81 +1,38 @@
-"""A finished (or interrupted) run, opened again: the model, its card, and the verbs that need nothing else."""
+"""What `anmok.train` returns and `anmok.load` opens: a run that can be asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
 from torch import nn
 
 from anmok.core.errors import CheckpointError
-from anmok.core.preparation import Preparation
 from anmok.core.types import Prediction, Report
-from anmok.engine.devices import choose
 from anmok.engine.runfolder import RunFolder
 from anmok.networks import build
-from anmok.tasks.classify import Classify
 from anmok.verbs import card as cards
+from anmok.verbs.evaluate import evaluate
+from anmok.verbs.explain import Explained, explain
+from anmok.verbs.opened import OpenedRun, load_weights
+from anmok.verbs.predict import predict
 
 
-class Run:
-    """What `anmok.train` returns and `anmok.load` opens.
-
-    Attributes:
-        folder: where everything lies.
-        card: what the model is, needs and can (`card.json`).
-        network: the network with its best weights, in evaluation mode.
-        classes: class names, in the order of the network's answers.
-        preparation: what pictures go through before the network.
-    """
-
-    def __init__(self, folder: RunFolder, card: Mapping[str, Any], network: nn.Module, device: str = "auto") -> None:
-        self.folder, self.card, self.network = folder, dict(card), network.eval()
-        self.classes: tuple[str, ...] = tuple(card["classes"])
-        self.preparation = Preparation.from_json(card["preparation"])
-        devices = choose(device, card["machine"]["precision"] if device == "auto" else "auto")
-        devices.place(network)
-        self.model = Classify(network, self.classes, self.preparation, devices)
-        self.model.mirror = bool(card["recipe"]["mirror"])
-
-    @property
-    def path(self) -> Path:
-        """The run's folder."""
-        return self.folder.path
-
-    @property
-    def report(self) -> Path:
-        """The page for people."""
-        return self.folder.report
-
-    @property
-    def metrics(self) -> dict[str, Any]:
-        """Figures with their intervals, by split."""
-        return dict(self.card.get("metrics", {}))
+class Run(OpenedRun):
+    """An opened run with the verbs that need nothing else."""
 
     def predict(self, pictures: str | Path | Iterable[str | Path], top: int = 1, **settings: Any) -> list[Prediction]:
         """Answers for files, folders and globs, see `anmok.predict`."""
-        from anmok.verbs.predict import predict
-
         return predict(self, pictures, top=top, **settings)
 
     def evaluate(self, data: str | Path | None = None, **settings: Any) -> Report:
         """Figures on the run's test split, or on other data, see `anmok.evaluate`."""
-        from anmok.verbs.evaluate import evaluate
-
         return evaluate(self, data, **settings)
 
-    def explain(self, picture: str | Path, **settings: Any) -> Any:
+    def explain(self, picture: str | Path, **settings: Any) -> Explained:
         """Why this answer, see `anmok.explain`."""
-        from anmok.verbs.explain import explain
-
         return explain(self, picture, **settings)
-
-    def __repr__(self) -> str:
-        accuracy = self.metrics.get("test", {}).get("accuracy", {}).get("value")
-        figure = "" if accuracy is None else f", test accuracy {accuracy:.1%}"
-        return f"<Run {self.path}: {self.card['network']['name']}, {len(self.classes)} classes{figure}>"
 
 
 def load(path: str | Path, network: nn.Module | None = None, device: str = "auto") -> Run:
@@ -106,38 +63,3 @@ def load(path: str | Path, network: nn.Module | None = None, device: str = "auto
     )  # fmt: skip
     load_weights(network, folder)
     return Run(folder, card, network, device)
-
-
-def load_weights(network: nn.Module, folder: RunFolder) -> None:
-    """Put the run's best weights into `network`.
-
-    Raises:
-        CheckpointError: no weights yet, damaged ones, or weights of another shape; the differences are listed.
-    """
-    if not folder.best.exists():
-        raise CheckpointError(
-            "this run has no trained weights yet", path=folder.path, fix=f"anmok train --resume {folder.path}"
-        )
-    expected = cards.read(folder).get("weights_sha256")
-    if expected is not None and cards.digest(folder.best) != expected:
-        raise CheckpointError("these weights are not the ones the card describes", path=folder.best,
-                              fix="restore the file from a copy, or train again")  # fmt: skip
-    weights = {name.removeprefix("network."): tensor for name, tensor in load_file(folder.best).items()}
-    own = network.state_dict()
-    differences = _differences(
-        {k: tuple(v.shape) for k, v in weights.items()}, {k: tuple(v.shape) for k, v in own.items()}
-    )
-    if differences:
-        raise CheckpointError("the weights do not fit the network", path=folder.best, got="; ".join(differences[:5]))
-    network.load_state_dict(weights)
-
-
-def _differences(found: Mapping[str, Sequence[int]], wanted: Mapping[str, Sequence[int]]) -> list[str]:
-    missing = [f"{name} is missing" for name in wanted if name not in found]
-    extra = [f"{name} is not in the network" for name in found if name not in wanted]
-    other = [
-        f"{name} is {found[name]}, not {wanted[name]}"
-        for name in wanted
-        if found.get(name, wanted[name]) != wanted[name]
-    ]
-    return missing + extra + other

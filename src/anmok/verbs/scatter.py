@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
-    from anmok.verbs.compare import Knife
+from anmok.verbs.knife import Knife
 
 
 def draw_scatter(knives: Sequence[Knife], imgsz: int, path: Path) -> Path:
-    """Write the plot. Without published accuracy a network stands on a line of its own at the bottom."""
+    """Write the plot. A network without published accuracy is a line at its cost."""
     figure = Figure(figsize=(8, 5.2), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    known = [knife.top1 for knife in knives if knife.top1 is not None]
-    floor = (min(known) - 3) if known else 0.0
     for number, knife in enumerate(knives):
         x = knife.cost.batch_s / knife.cost.batch * 1e3 if knife.cost else knife.macs / 1e9
-        y = floor if knife.top1 is None else knife.top1
-        axes.scatter(x, y, s=20 + knife.parameters / 1e5, alpha=0.75, edgecolors="white", color=f"C{number % 10}")
-        label = knife.name if knife.top1 is not None else f"{knife.name} (not published)"
-        axes.annotate(label, (x, y), xytext=(6, 6), textcoords="offset points", fontsize=9)
+        colour = f"C{number % 10}"
+        if knife.top1 is None:
+            axes.axvline(x, color=colour, linestyle=":")
+            axes.text(x, 0.02, f" {knife.name}: no published accuracy", color=colour, fontsize=9, rotation=90, va="bottom",
+                      ha="right", transform=axes.get_xaxis_transform())  # fmt: skip
+            continue
+        axes.scatter(x, knife.top1, s=20 + knife.parameters / 1e5, alpha=0.75, edgecolors="white", color=colour)
+        axes.annotate(knife.name, (x, knife.top1), xytext=(6, 6), textcoords="offset points", fontsize=9)
     measured = all(knife.cost for knife in knives)
     axes.set_xscale("log")
     axes.set_xlabel(f"milliseconds a picture here, {imgsz} pixels, in a batch" if measured else "billion multiply-adds")

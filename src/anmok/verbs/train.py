@@ -18,9 +18,10 @@ from anmok.networks import build
 from anmok.tasks.classify import Classify
 from anmok.verbs import card as cards
 from anmok.verbs.evaluate import Measured, measure
+from anmok.verbs.opened import load_weights
 from anmok.verbs.planning import TrainingPlan, new_plan, save_plan, saved_plan
 from anmok.verbs.reporting import write_training_report
-from anmok.verbs.run import Run, load_weights
+from anmok.verbs.run import Run
 from anmok.verbs.settings import TrainSettings
 from anmok.verbs.terminal import Terminal, figures_line
 

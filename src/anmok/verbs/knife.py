@@ -1,0 +1,33 @@
+"""One network of a comparison."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from anmok.anatomy.cost import Cost
+
+
+@dataclass(frozen=True)
+class Knife:
+    """One network: what it is, what it was worth on ImageNet, what it costs here.
+
+    `top1`, `top5`: published ImageNet accuracy in per cent with its `source`, or None. `field`: receptive field in
+    pixels (height, width) of its features, None where it is the whole picture or unknown. `year`: of the paper.
+    """
+
+    name: str
+    year: int
+    idea: str
+    parameters: int
+    macs: int
+    activation_bytes: int
+    field: tuple[int, int] | None
+    top1: float | None
+    top5: float | None
+    source: str
+    cost: Cost | None
+
+    def as_row(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**asdict(self), "cost": None if self.cost is None else asdict(self.cost)}
