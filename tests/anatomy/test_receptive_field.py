@@ -120,3 +120,37 @@ def test_swin_windows():
     assert seen.layer("features.1.0.attn").field[0].size == 28
     assert not seen.layer("features.1.1").field[0].whole
     assert seen.layer("features.5").field[0].whole
+
+
+@pytest.mark.parametrize(("name", "kernel", "size"), [("vgg16", 7, 404), ("alexnet", 6, 355)])
+def test_fully_convolutional_fc6(name, kernel, size):
+    """FCN (Long et al. 2015), table 1: fc6 as a convolution over the last pooling, stride 32."""
+    with torch.device("meta"):
+        body = getattr(published, name)().features
+        channels = 512 if name == "vgg16" else 256
+        seen = anmok.anatomy(nn.Sequential(body, nn.Conv2d(channels, 8, kernel)), (3, 500, 500))
+    assert [(axis.size, axis.jump) for axis in seen.receptive_field] == [(size, 32), (size, 32)]
+
+
+def test_dcgans_discriminator_sees_94_pixels_and_the_first_faster_rcnn_proposals_228():
+    """DCGAN: four 4×4 of stride 2 and one of stride 1, to a single answer. RPN: a 3×3 on VGG16's conv5_3."""
+    discriminator = nn.Sequential(
+        *[nn.Conv2d(i, o, 4, 2, 1) for i, o in ((3, 8), (8, 8), (8, 8), (8, 8))], nn.Conv2d(8, 1, 4)
+    )
+    assert anmok.anatomy(discriminator, (3, 64, 64)).receptive_field[0].size == 94
+    with torch.device("meta"):
+        proposals = nn.Sequential(published.vgg16().features[:30], nn.Conv2d(512, 512, 3, padding=1))
+    seen = anmok.anatomy(proposals, (3, 600, 1000))
+    assert [(axis.size, axis.jump) for axis in seen.receptive_field] == [(228, 16), (228, 16)]
+
+
+def test_pixels_folded_into_channels_by_hand():
+    """A stem that reshapes 4×4 pixels into channels (TResNet) equals a 4×4 window of stride 4."""
+
+    class Fold(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            n, c, h, w = x.shape
+            return x.view(n, c, h // 4, 4, w // 4, 4).permute(0, 3, 5, 1, 2, 4).reshape(n, 16 * c, h // 4, w // 4)
+
+    seen = anmok.anatomy(nn.Sequential(Fold(), nn.Conv2d(48, 8, 3)), (3, 64, 64))
+    assert [(axis.size, axis.jump) for axis in seen.receptive_field] == [(12, 4), (12, 4)]

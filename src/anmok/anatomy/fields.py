@@ -121,14 +121,19 @@ class Field:
         return Field(first, last, home, jump).tidy()
 
     def settle(self) -> Field:
-        """Find the dimension that walks along the axis again after a reshape took it apart and put it together."""
-        moving = [d for d, size in enumerate(self.first.shape) if size > 1]
-        if self.dim is not None or len(moving) != 1:
+        """Find the dimension that walks along the axis again after a reshape took it apart and put it together.
+
+        It is the one with the widest even spacing: where rows were split into (windows, rows of a window), the former.
+        """
+        if self.dim is not None:
             return self
-        steps = np.unique(np.diff(self.first.ravel()))
-        if len(steps) != 1 or steps[0] <= 0:
-            return self
-        return Field(self.first, self.last, moving[0], Fraction(int(steps[0])))
+        best, home = 0, None
+        for dim, size in enumerate(self.first.shape):
+            if size > 1:
+                steps = np.diff(self.first, axis=dim)
+                if steps.flat[0] > best and (steps == steps.flat[0]).all():
+                    best, home = int(steps.flat[0]), dim
+        return self if home is None else Field(self.first, self.last, home, Fraction(best))
 
     def tidy(self) -> Field:
         """The same with every other dimension than `dim` folded to size 1 where nothing changes along it."""

@@ -6,6 +6,7 @@ functions, loops, conditions, shared and reused modules, dictionaries as outputs
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,6 +93,7 @@ class Observer(TorchDispatchMode):
         self.root = Call("", net, 1)
         self.stack = [self.root]
         self.counts: dict[int, int] = {}
+        self.places: dict[int, list[weakref.ref[Tensor]]] = {}  # memory → tensors in `seen` that share it
         self.alive: dict[int, tuple[StorageWeakRef, int]] = {}
         self.held = self.peak = 0
         for parameter in net.parameters():
@@ -101,7 +103,7 @@ class Observer(TorchDispatchMode):
         """The picture: every axis after batch and channels is a picture axis."""
         ndim = picture.ndim
         sight = tuple(Field.of_input(picture.shape[d], ndim, d) for d in range(2, ndim))
-        self.seen[picture] = Seen(sight, frozenset([-1]))
+        self._remember(picture, Seen(sight, frozenset([-1])))
         self._hold([picture])
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -127,7 +129,7 @@ class Observer(TorchDispatchMode):
         makers = frozenset([op.number]) if op.visible else op.sources
         for tensor, sight in zip(outputs, sights, strict=True):
             written = any(tensor is t for t in given)
-            self.seen[tensor] = Seen(sight, makers)
+            self._remember(tensor, Seen(sight, makers))
             if written:
                 self._spread_write(tensor, sight, makers)
         op.sight = sights[0]
@@ -172,28 +174,40 @@ class Observer(TorchDispatchMode):
             old = self.seen.get(part.whole, Seen(tuple(Field.of_nothing(part.whole.ndim) for _ in sight), frozenset()))
             sight = tuple(part.write(a, b) for a, b in zip(old.sight, sight, strict=True))
             tensor, makers = part.whole, old.makers | makers
-            self.seen[tensor] = Seen(sight, makers)
+            self._remember(tensor, Seen(sight, makers))
             done.add(id(tensor))
-        place = tensor.untyped_storage()._cdata
-        for other, seen in list(self.seen.items()):
-            if id(other) not in done and other.untyped_storage()._cdata == place:
+        for other in self._sharing(tensor):
+            if id(other) not in done:
                 same = other.shape == tensor.shape
-                self.seen[other] = Seen(sight if same else (None,) * len(sight), seen.makers | makers)
+                self.seen[other] = Seen(sight if same else (None,) * len(sight), self.seen[other].makers | makers)
+
+    def _remember(self, tensor: Tensor, seen: Seen) -> None:
+        if tensor not in self.seen:
+            self.places.setdefault(tensor.untyped_storage()._cdata, []).append(weakref.ref(tensor))
+        self.seen[tensor] = seen
+
+    def _sharing(self, tensor: Tensor) -> list[Tensor]:
+        """Living tensors that carry pixels and share this one's memory."""
+        place = tensor.untyped_storage()._cdata
+        living = [other for reference in self.places.get(place, []) if (other := reference()) is not None]
+        living = [other for other in living if other.untyped_storage()._cdata == place]  # addresses are used again
+        self.places[place] = [weakref.ref(other) for other in living]
+        return living
 
     def _hold(self, tensors: Sequence[Tensor]) -> int:
         """Count the memory of tensors that are new; returns its bytes."""
         fresh = 0
-        for key, (reference, size) in list(self.alive.items()):
-            if reference.expired():
-                del self.alive[key]
-                self.held -= size
         for tensor in tensors:
             storage = tensor.untyped_storage()
-            if storage._cdata not in self.alive:
+            known = self.alive.get(storage._cdata)
+            if known is None or known[0].expired():
+                self.held += storage.nbytes() - (known[1] if known else 0)
                 self.alive[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())
                 fresh += storage.nbytes()
-        self.held += fresh
-        self.peak = max(self.peak, self.held)
+        if self.held > self.peak:  # what has died since is still counted: look before it makes a record
+            dead = [key for key, (reference, _) in self.alive.items() if reference.expired()]
+            self.held -= sum(self.alive.pop(key)[1] for key in dead)
+            self.peak = max(self.peak, self.held)
         return fresh
 
     def enter(self, path: str, module: nn.Module, args: Any, kwargs: Any) -> None:
