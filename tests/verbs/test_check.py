@@ -89,14 +89,14 @@ def test_planted_faults_are_found_and_named(tmp_path: Path) -> None:
 
 
 def test_wrong_labels_are_suspected_first(tmp_path: Path) -> None:
-    root = write_clean(tmp_path / "data", each=60)
+    root = write_clean(tmp_path / "data", each=100)
     wrong = set()
-    for i in (1, 2, 3):
+    for i in (1, 2, 3, 5, 6, 7):
         (root / "train" / "Ankle boot" / f"{i:03}.png").rename(root / "train" / "Trouser" / f"w{i}.png")
         wrong.add(f"train/Trouser/w{i}.png")
     found = check(root)
     suspected = [group[0] for p in found.problems if p["kind"] == "doubtful labels" for group in p["pictures"]]
-    assert wrong <= set(suspected[:8]) and len(suspected) < 16
+    assert len(wrong & set(suspected[:12])) >= 5 and len(suspected) < 30
     assert not found.spoils
 
 

@@ -46,6 +46,8 @@ def print_report(report: Any) -> None:
     rows = [[n.replace("_", " "), *(f"{report.figures[n + e]:.4f}" for e in ("", "_low", "_high"))] for n in names]
     print_table(["figure", "value", "95 % from", "to"], rows)
     print()
+    for bill in report.tables.get("leakage", ()):
+        print(f"leakage: {bill['sentence']}\n")
     columns = ["class", "pictures", "precision", "recall", "f1"]
     print_table(columns, [[_short(row[name]) for name in columns] for row in report.tables["classes"]])
 

@@ -19,6 +19,7 @@ from anmok.metrics.summary import Summary, summarise
 from anmok.tasks.classify import Classify
 from anmok.tasks.pictures import Decoded, decode_all
 from anmok.verbs.opened import OpenedRun
+from anmok.verbs.leakage import leakage_bill
 from anmok.verbs.planning import read_settings
 from anmok.verbs.settings import EvalSettings
 from anmok.verbs.terminal import Terminal
@@ -70,9 +71,13 @@ def evaluate(run: OpenedRun, data: str | Path | None = None, *, quiet: bool = Tr
     with terminal.hearing_warnings():
         decoded, split = _pictures(run, data, asked, terminal)
         found = measure(run.model, decoded, split, asked.batch)
+        tables = _tables(found.summary, run.classes)
+        if asked.leaks and split is not None:
+            right = found.logits.argmax(1) == found.targets
+            tables["leakage"] = [leakage_bill(decoded, split, found.ids, right).to_json()]
     temperature = run.card.get("temperature", 1.0)
     predictions = list(_predictions(run, found, temperature))
-    return Report(_plain(found.summary), _tables(found.summary, run.classes), predictions)
+    return Report(_plain(found.summary), tables, predictions)
 
 
 def _pictures(

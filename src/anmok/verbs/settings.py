@@ -145,6 +145,7 @@ class EvalSettings(DataSettings):
     """Measure a run on its test split, or on other data."""
 
     split: Literal["train", "val", "test"] = Field("test", description="Which split of the data.")
+    leaks: bool = Field(False, description="Also say what the score owes to copies of pictures learned from.")
     batch: Count = Field(500, description="Pictures at once.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
 
