@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import pytest
@@ -19,6 +20,7 @@ from anmok.core.errors import UsageError
 from tests.anatomy.nets import SmallUNet
 
 
+@functools.cache
 def seen(name: str) -> anmok.anatomy.Anatomy:
     options = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
     with torch.device("meta"):

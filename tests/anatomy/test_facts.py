@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import pytest
@@ -57,9 +58,10 @@ def build(name: str, **options: object) -> torch.nn.Module:
         return getattr(published, name)(**options).eval()
 
 
-def look(name: str, **options: object) -> anmok.anatomy.Anatomy:
+@functools.cache
+def look(name: str) -> anmok.anatomy.Anatomy:
     size = 299 if name == "inception_v3" else 224
-    return anmok.anatomy(build(name, **options), (3, size, size))
+    return anmok.anatomy(build(name), (3, size, size))
 
 
 @pytest.mark.parametrize("name", FACTS)

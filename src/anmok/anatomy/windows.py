@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def window_figure(
     if len(shown) > steps:
         shown = [*shown[: steps - 1], shown[-1]]
     columns = min(3, len(shown))
-    rows = -(-len(shown) // columns)
+    rows = math.ceil(len(shown) / columns)
     figure = new_figure(4.6 * columns, 2.7 * rows + 1.5)
     grid = figure.add_gridspec(rows, columns, left=0.02, right=0.98, bottom=0.02, top=1 - 1.5 / (2.7 * rows + 1.5),
                                wspace=0.08, hspace=0.12)  # fmt: skip
