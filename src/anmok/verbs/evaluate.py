@@ -18,8 +18,8 @@ from anmok.metrics.calibration import apply_temperature, fit_temperature
 from anmok.metrics.summary import Summary, summarise
 from anmok.tasks.classify import Classify
 from anmok.tasks.pictures import Decoded, decode_all
-from anmok.verbs.opened import OpenedRun
 from anmok.verbs.leakage import leakage_bill
+from anmok.verbs.opened import OpenedRun
 from anmok.verbs.planning import read_settings
 from anmok.verbs.settings import EvalSettings
 from anmok.verbs.terminal import Terminal
