@@ -41,9 +41,9 @@ CHANGES: dict[str, tuple[Change, float]] = {  # and the share that must be found
 }
 
 
-def garments(count: int) -> np.ndarray:
+def garments(count: int, seed: int = 1) -> np.ndarray:
     found = load_data("samples").pictures.array[..., 0]  # type: ignore[attr-defined]
-    return found[np.random.default_rng(1).permutation(len(found))[:count]]
+    return found[np.random.default_rng(seed).permutation(len(found))[:count]]
 
 
 def search(pictures: np.ndarray) -> Duplicates:
@@ -54,9 +54,9 @@ def search(pictures: np.ndarray) -> Duplicates:
     return find_duplicates(dataset, ArrayPixels(array, rows), rows)
 
 
-def planted_and_found(count: int, each: int) -> tuple[dict[str, float], float]:
+def planted_and_found(count: int, each: int, seed: int = 1) -> tuple[dict[str, float], float]:
     """Share found of each kind of copy, and share of the distinct pictures called copies of a stranger."""
-    distinct = garments(count)
+    distinct = garments(count, seed)
     chosen = np.random.default_rng(2).permutation(count)[: each * len(CHANGES)].reshape(len(CHANGES), each)
     plants = [change(distinct[i]) for (change, _), row in zip(CHANGES.values(), chosen, strict=True) for i in row]
     found = search(np.concatenate([distinct, np.stack(plants)]))

@@ -287,3 +287,11 @@ def test_a_zero_byte_is_refused_with_its_line(root):
     path.write_bytes(path.read_bytes() + b"images/1.png,\0\n")
     with pytest.raises(DataError, match="line 8"):
         load_data(path, format="csv")
+
+
+def test_one_bad_path_does_not_make_numbers_the_paths(root):
+    """Labels 0, 1, 2 are also names of files; a missing file must not make that column the better one."""
+    cells = [["images/0.png", "1"], ["images/1.png", "2"], ["../../x.png", "0"], ["images/3.png", "1"]]
+    dataset = load_data(write(root, ["picture", "kind"], cells))
+    assert told(dataset) == {"images/0.png": "1", "images/1.png": "2", "images/3.png": "1"}
+    assert "leaves" in quarantined(dataset)[4]

@@ -110,7 +110,7 @@ def _found(cell: str, finder: Finder) -> bool:
 
 def _path_column(columns: Sequence[list[str]], finder: Finder, wanted: int | None) -> tuple[int | None, float]:
     """The column most of whose cells name files, else one whose cells look like names of pictures."""
-    best, best_score = None, (0.0, 0.0, 0.0)
+    best, best_found, best_score = None, 0.0, 0.0
     for at, cells in enumerate(columns):
         filled = [cell for cell in cells if cell]
         if not filled or (wanted is not None and at != wanted):
@@ -120,10 +120,12 @@ def _path_column(columns: Sequence[list[str]], finder: Finder, wanted: int | Non
         found = sum(_found(cell, finder) for cell in filled) / len(filled)
         suffixes = PICTURE_SUFFIXES | FOREIGN_SUFFIXES
         looks = sum(posixpath.splitext(cell)[1].lower() in suffixes for cell in filled) / len(filled)
-        score = (found, looks, len(set(filled)) / len(filled))  # a number may be a label and a file's name: ids vary
+        # A number may be a label and a file's name, and one bad row must not make the label's column the better one:
+        # what names pictures varies, and mostly looks like it.
+        score = 2 * found + looks + len(set(filled)) / len(filled)
         if score > best_score and (found > 0.1 or looks > 0.5 or wanted is not None):
-            best, best_score = at, score
-    return (wanted, best_score[0]) if wanted is not None else (best, best_score[0])
+            best, best_found, best_score = at, found, score
+    return (best if wanted is None else wanted), best_found
 
 
 def is_split(name: str, cells: list[str]) -> bool:
