@@ -29,6 +29,9 @@ _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # EXIF orientation �
     8: lambda p: np.rot90(p),
 }
 
+_STEMS = ("새 사진", "a\nb", "x.y.z", "'quoted'", "-dash", "%20", "tab\tname", "é", "e\u0301", "~tilde", "a" * 200)
+_NAMES = (*(f"{stem}.png" for stem in _STEMS), "UPPER.PNG", "no suffix", "wrong.jpg")
+
 Oddity = tuple[str, str, bytes, np.ndarray]  # what, file name, content, reference uint8 (H, W) or (H, W, 3)
 
 
@@ -47,8 +50,7 @@ def oddities() -> Iterator[Oddity]:
     yield from _palettes(rng)
     yield from _many(colour, grey)
     yield from _lossy(rng)
-    for name in ("새 사진.png", "a\nb.png", "UPPER.PNG", "no suffix", "x.y.z.png", "'quoted'.png", "-dash.png",
-                 "%20.png", "wrong.jpg", "tab\tname.png", "é.png", "e\u0301.png", "~tilde.png", "a" * 200 + ".png"):  # fmt: skip
+    for name in _NAMES:
         yield f"named {name[:20]!r}", name, encoded(grey), grey
 
 

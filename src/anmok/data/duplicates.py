@@ -22,7 +22,8 @@ from anmok.core.types import Dataset
 from anmok.data.alignment import SIDE, aligned_distance, coarse, resampled, tangent_distance
 
 ALIKE = 0.13  # aligned distance below which two pictures are copies, whatever else looks like them
-LONELY_ALIKE = 0.25  # the same where nothing else comes near, as among photographs
+LONELY_ALIKE = 0.3  # the same where nothing else comes near, as among photographs
+NOISE = 1.0  # level: what re-encoding may change, on average, even where there is little contrast
 NEIGHBOURS = 6
 FLAT = 3.0  # levels: a picture whose pixels vary less shows nothing to compare
 _VIEWS: dict[str, tuple[slice, slice]] = {
@@ -145,6 +146,7 @@ def _file_digest(dataset: Dataset, at: int) -> bytes | None:
 
 def _near(thumbnails: np.ndarray, colours: np.ndarray, single: np.ndarray) -> list[Copy]:
     rows = np.concatenate([coarse(thumbnails[single[s : s + 4096]]) for s in range(0, len(single), 4096)])
+    contrast = thumbnails[single].reshape(len(single), -1).std(1)
     axes = _main_axes(rows[:: max(1, len(rows) // 8192)])
     finder = NearestNeighbors(n_neighbors=min(NEIGHBOURS + 1, len(rows)), algorithm="brute").fit(rows @ axes)
     crowd = np.zeros(len(rows), np.float32)  # distance of the last neighbour looked at: how crowded it is around here
@@ -155,19 +157,31 @@ def _near(thumbnails: np.ndarray, colours: np.ndarray, single: np.ndarray) -> li
         if not view:
             crowd = away[:, -1].astype(np.float32)
         a, b = _pairs(np.where(away < _FAR, who, np.arange(len(who))[:, None]))
-        limit = np.clip(ALIKE * 1.5 * np.minimum(crowd[a], crowd[b]), ALIKE, LONELY_ALIKE)
+        # Many things look like their own mirror image, so turned copies get no extra room.
+        room = np.zeros(len(a), np.float32) if view else np.minimum(crowd[a], crowd[b])
+        limit = _limits(room, np.minimum(contrast[a], contrast[b]))
         near = tangent_distance(turned[a], rows[b]) < 1.3 * limit
         a, b, limit = a[near], b[near], limit[near]
         distance = aligned_distance(thumbnails[single[a]][:, down, across], thumbnails[single[b]])
-        colour_away = colours[single[a]] - colours[single[b]]
-        colour_away -= colour_away.mean(1, keepdims=True)  # brightness may differ, hue may not
-        chroma = np.abs(colour_away).max(1)
+        chroma = _colour_away(colours[single[a]], colours[single[b]])
         for i in np.flatnonzero((distance < limit) & (chroma < _COLOUR)):
             first, second = sorted((int(single[a[i]]), int(single[b[i]])))
             known = found.get((first, second))
             if known is None or distance[i] < known.distance:
                 found[first, second] = Copy(first, second, "near", view, float(distance[i]))
     return [found[pair] for pair in sorted(found)]
+
+
+def _limits(crowd: np.ndarray, contrast: np.ndarray) -> np.ndarray:
+    """The distance below which pictures count as copies: larger where neighbours are far, or contrast is small."""
+    return np.clip(np.maximum(LONELY_ALIKE * crowd**2, NOISE / contrast), ALIKE, LONELY_ALIKE)
+
+
+def _colour_away(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """How far mean colours (n, 3) are apart in levels (n,), once both are equally bright: hue may not differ."""
+    bright = np.maximum((first.mean(1) + second.mean(1)) / 2, 1.0)[:, None]
+    first, second = (part / np.maximum(part.mean(1, keepdims=True), 1.0) * bright for part in (first, second))
+    return np.abs(first - second).max(1)
 
 
 def _main_axes(rows: np.ndarray) -> np.ndarray:
