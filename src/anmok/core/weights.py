@@ -128,6 +128,16 @@ def fetch(weights: Weights, cache_dir: str | Path | None = None, *, progress: Pr
     return download(weights.url, path, weights.sha256_prefix, progress=progress)
 
 
+def is_here(weights: Weights, cache_dir: str | Path | None = None) -> bool:
+    """Whether `fetch` would find the file without a network."""
+    if weights.url.startswith(_PACKAGE):
+        try:
+            return _in_package(weights.url.removeprefix(_PACKAGE)).is_file()
+        except AnmokError:
+            return False
+    return (Path(cache_dir or cache_folder()) / weights.file_name).is_file()
+
+
 def _in_package(place: str) -> Path:
     """A file inside an installed package, found without importing the package."""
     distribution, module, *parts = place.split("/")

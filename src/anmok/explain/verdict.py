@@ -18,8 +18,10 @@ picture and there is nothing to explain.
 from __future__ import annotations
 
 import copy
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -28,6 +30,8 @@ from torch import Tensor, nn
 from anmok.core.seeds import derive, numpy_generator
 from anmok.explain._explanation import Explainer, Explanation, answer, logits_of, prepared, ready
 from anmok.explain.weights import learned_structure
+
+T = TypeVar("T")
 
 SAME_MAP = 0.6  # rank correlation beyond which two maps count as the same
 CHANCE = 0.1  # a map that as many misplaced maps beat points at nothing in particular
@@ -67,6 +71,7 @@ def judge(
     randomisations: int = 3,
     steps: int = 12,
     orders: int = 39,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
     **options: Any,
 ) -> Verdict:
     """Judge one heat map.
@@ -80,16 +85,28 @@ def judge(
         randomisations: networks with random weights to compare with.
         steps: points on the deletion and insertion curves.
         orders: misplaced maps to compare with; the cost is (orders + 1) · 2 · steps forward passes.
+        on_progress: told how many of the maps and orders are done, of how many.
     """
     batch = prepared(network, picture)
     target = explanation.target
-    same = _same_after_randomising(network, picture, explainer, explanation, seed, randomisations, options)
+    total = randomisations + 1 + orders
+    done = itertools.count(1)
+
+    def counted(items: Iterable[T]) -> Iterator[T]:
+        for item in items:
+            yield item
+            on_progress(next(done), total)
+
+    seeds = counted(derive(seed, number) for number in range(randomisations))
+    same = _same_after_randomising(network, picture, explainer, explanation, seeds, options)
     with ready(network), torch.no_grad():
         empty = _empty(batch)
         _, blank = answer(network, empty, target)
         classes = logits_of(network, batch).shape[1]
         heats = [explanation.heat, *_misplaced(explanation.heat, orders, seed)]
-        deletion, insertion = np.array([_curves(network, batch, empty, heat, target, steps) for heat in heats]).T
+        deletion, insertion = np.array(
+            [_curves(network, batch, empty, heat, target, steps) for heat in counted(heats)]
+        ).T
     gap = insertion - deletion
     measured = {
         "same_after_randomising": same,
@@ -138,14 +155,12 @@ def _same_after_randomising(
     picture: Tensor,
     explainer: Explainer,
     explanation: Explanation,
-    seed: int,
-    times: int,
+    seeds: Iterable[int],
     options: dict[str, Any],
 ) -> float:
     if explanation.layer is not None:
         options = {**options, "layer": explanation.layer}
-    maps = (explainer(randomised(network, derive(seed, number)), picture, explanation.target, **options).heat
-            for number in range(times))  # fmt: skip
+    maps = (explainer(randomised(network, seed), picture, explanation.target, **options).heat for seed in seeds)
     return float(np.mean([rank_correlation(explanation.heat, heat) for heat in maps]))
 
 

@@ -32,14 +32,19 @@ TIMM = "timm:"
 
 
 def build(
-    name: str, *, num_classes: int, in_channels: int = 3, weights: str | Path | Weights | None = None, **kwargs: Any
+    name: str,
+    *,
+    num_classes: int | None,
+    in_channels: int | None = 3,
+    weights: str | Path | Weights | None = None,
+    **kwargs: Any,
 ) -> nn.Module:
     """A network by name: one of `NETWORKS`, or `timm:<name>` for any network that timm knows.
 
     Args:
         name: as in `NETWORKS`, or `timm:` and timm's name.
-        num_classes: outputs.
-        in_channels: channels of the pictures.
+        num_classes: outputs; None: as many as the network has by default.
+        in_channels: channels of the pictures; None: the network's default.
         weights: None for random ones; `"imagenet"` for the newest published file, downloaded on first use;
             `"imagenet-v1"` … for a certain one; or the path of a file. See `published`.
         kwargs: the network's own keywords.
@@ -47,7 +52,10 @@ def build(
     Raises:
         UsageError: for an unknown name, unknown weights, or a keyword the network does not have.
     """
-    return _function(name)(num_classes=num_classes, in_channels=in_channels, weights=weights, **kwargs)
+    for keyword, value in (("num_classes", num_classes), ("in_channels", in_channels)):
+        if value is not None:
+            kwargs[keyword] = value
+    return _function(name)(weights=weights, **kwargs)
 
 
 def card(name: str) -> Card:

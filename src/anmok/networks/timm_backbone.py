@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from anmok.core.errors import AnmokError, UsageError, unknown_name
+from anmok.core.weights import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from anmok.networks._card import Card, Paper
 from anmok.networks._interface import Accepts, StageInfo
 from anmok.networks._pretrained import Source, State, load
@@ -38,6 +39,19 @@ class TimmBackbone(nn.Module):
         """The names of the last dense layers."""
         names = self.net.pretrained_cfg.get("classifier") or ()
         return tuple(f"net.{name}" for name in ((names,) if isinstance(names, str) else names))
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How pictures were prepared for timm's published weights."""
+        config = self.net.pretrained_cfg
+        side = _natural_size(config)
+        return Preprocessing(
+            side,
+            round(side / (config.get("crop_pct") or 1)),
+            config.get("interpolation") if config.get("interpolation") in ("bilinear", "bicubic") else "bicubic",
+            tuple(config.get("mean") or IMAGENET_MEAN),
+            tuple(config.get("std") or IMAGENET_STD),
+        )
 
     def features(self, x: Tensor) -> list[Tensor]:
         """(N, C, H, W) → one map a stage, finest first. Raises `UsageError` where timm declares no maps."""

@@ -1,0 +1,158 @@
+"""Whom the verbs ask: a network with its class names and what pictures go through before it, wherever it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from anmok.core.errors import UsageError, nearest
+from anmok.core.preparation import Preparation
+from anmok.core.weights import Preprocessing, Weights, imagenet_classes, is_here
+from anmok.engine.devices import choose
+from anmok.networks import NETWORKS, TIMM, build, published
+from anmok.tasks.classify import Classify
+
+NATURAL = 224  # pixels, for networks that do not say
+RANDOM = "random"
+
+
+class Classifier:
+    """A network that answers for pictures. A run is one; so is any `nn.Module` with class names.
+
+    Args:
+        network: normalised pictures (N, C, S, S) → logits (N, classes).
+        classes: names in the order of the logits; None: `class 0`, `class 1` …
+        preparation: what pictures go through before the network; None: see `preparation_for`.
+        title: for headings and file names; None: the network's class.
+        path: the folder where what is made of it is written.
+        temperature: what logits are divided by before they become probabilities.
+        device, precision: as in `anmok.train`.
+
+    Attributes:
+        model: the same as a task, which normalises, answers and sorts.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        classes: Sequence[str] | None = None,
+        preparation: Preparation | None = None,
+        *,
+        title: str | None = None,
+        path: Path = Path(),
+        temperature: float = 1.0,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> None:
+        self.network = network.eval()
+        self.preparation = preparation_for(network) if preparation is None else preparation
+        self.title, self.path, self.temperature = title or type(network).__name__, path, temperature
+        devices = choose(device, precision)
+        devices.place(network)
+        self.classes = tuple(classes) if classes is not None else _numbered(network, self.preparation)
+        self.model = Classify(network, self.classes, self.preparation, devices)
+
+    def __repr__(self) -> str:
+        return f"<Classifier {self.title}: {len(self.classes)} classes>"
+
+
+def is_network(name: object) -> bool:
+    """Whether this names a network that can be built, rather than a run."""
+    return isinstance(name, str) and (name.startswith(TIMM) or name in NETWORKS)
+
+
+def neither_run_nor_network(name: str) -> UsageError:
+    """The error for a subject that is nothing at all."""
+    guess = nearest(name, NETWORKS)
+    return UsageError(
+        "there is no run and no network of this name",
+        got=repr(name),
+        allowed=f"a run's folder, {', '.join(NETWORKS)}, or timm:<name>",
+        fix=guess and repr(guess),
+    )
+
+
+def named(name: str, weights: str | None = None, *, imgsz: int | None = None, device: str = "auto") -> Classifier:
+    """A network of the zoo that knows ImageNet's classes.
+
+    Args:
+        name: as in `anmok.networks`, or `timm:<name>`.
+        weights: `imagenet`, `imagenet-v1` …: published ones, downloaded if they are not here; `random`: none, for a
+            look at what an untrained network does; None: the newest published ones that are here already.
+        imgsz: side in pixels of what the network sees; None: as it was published.
+        device: as in `anmok.train`.
+
+    Raises:
+        UsageError: no such network or weights, or nothing that could be used without a download.
+    """
+    files = published(name)
+    if weights is None:
+        weights = _here_already(name, files)
+    if weights == RANDOM:
+        network = build(name, num_classes=None, in_channels=None)
+        return Classifier(network, None, preparation_for(network, imgsz), title=f"{name} (random)", device=device)
+    if weights not in {"imagenet", *files}:
+        allowed = ", ".join([*(["imagenet"] if files or name.startswith(TIMM) else []), *files, RANDOM])
+        raise UsageError(f"{name} has no published weights of this name", got=repr(weights), allowed=allowed,
+                         fix="anmok.Classifier(network, classes) in Python, for weights of your own")  # fmt: skip
+    network: Any = build(name, num_classes=None, in_channels=None, weights=weights)
+    file = files.get(weights) or (list(files.values())[-1] if files else None)
+    looks = network.preprocessing if file is None else file.preprocessing  # timm's networks know theirs
+    outputs = network.net.num_classes if file is None else file.classes
+    classes = imagenet_classes() if outputs == len(imagenet_classes()) else None
+    return Classifier(network, classes, _as_published(looks, imgsz), title=name, device=device)
+
+
+def _here_already(name: str, files: Mapping[str, Weights]) -> str:
+    for version, file in reversed(list(files.items())):
+        if is_here(file):
+            return version
+    if not files and not name.startswith(TIMM):
+        raise UsageError(f"{name} has no published weights", allowed=RANDOM,
+                         fix=f"anmok train DATA --net {name}, then name the run; or --weights {RANDOM}")  # fmt: skip
+    raise UsageError(
+        f"the published weights of {name} are not on this machine, and nothing is downloaded unasked",
+        allowed=", ".join(["imagenet", *files, RANDOM]),
+        fix="--weights imagenet to download them, or efficientnet_lite0, whose weights are installed with anmok",
+    )
+
+
+def preparation_for(network: nn.Module, imgsz: int | None = None) -> Preparation:
+    """What pictures should go through for a network that nothing is known of but itself.
+
+    Its natural size if it has one, else 224; grey where its first convolution reads one channel; ImageNet's
+    normalisation.
+    """
+    accepts = getattr(network, "accepts", None)
+    first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
+    read = accepts.channels if accepts is not None else 3 if first is None else first.in_channels
+    if read not in (1, 3):
+        raise UsageError("pictures have one or three channels", got=f"a network that reads {read}", allowed="1 or 3")
+    side = imgsz or (accepts.natural if accepts is not None else NATURAL)
+    return _as_published(Preprocessing(size=side, resize=side), side, read)
+
+
+def _as_published(looks: Preprocessing, imgsz: int | None, channels: int = 3) -> Preparation:
+    size = imgsz or looks.size
+    store = max(size, round(size * looks.resize / looks.size))
+    grey = channels == 1
+    mean = (sum(looks.mean) / 3,) if grey else looks.mean
+    std = (sum(looks.std) / 3,) if grey else looks.std
+    return Preparation(size, store, channels, interpolation=looks.interpolation, mean=mean, std=std)
+
+
+def _numbered(network: nn.Module, preparation: Preparation) -> tuple[str, ...]:
+    """Names for classes that have none, as many as the network has outputs."""
+    like = next(network.parameters(), torch.zeros(1))
+    blank = torch.zeros(1, preparation.channels, preparation.size, preparation.size, device=like.device)
+    with torch.no_grad():
+        output = network(blank.to(like.dtype))
+    output = output[0] if isinstance(output, (tuple, list)) else output
+    if output.ndim != 2:
+        raise UsageError("only a classifier can be asked", got=f"output {tuple(output.shape)} for one picture",
+                         allowed="one row of class scores a picture")  # fmt: skip
+    return tuple(f"class {number}" for number in range(output.shape[1]))
