@@ -16,10 +16,10 @@ ANSWERS = [
     Prediction("bad\udcffname.png", ("cat",), (1.0,)),
 ]
 EXPECTED = [
-    ('고양이, "quoted"\nline.jpg', "cat", 0.7, "dog", 0.2, None),
-    ("=1+1.png", "dog", 0.6, "cat", 0.4, None),
-    ("torn.jpg", None, None, None, None, "ends in the middle of the picture"),
-    ("bad\\udcffname.png", "cat", 1.0, None, None, None),
+    ('고양이, "quoted"\nline.jpg', "cat", 0.7, "dog", 0.2, None, None),
+    ("=1+1.png", "dog", 0.6, "cat", 0.4, None, None),
+    ("torn.jpg", None, None, None, None, None, "ends in the middle of the picture"),
+    ("bad\\udcffname.png", "cat", 1.0, None, None, None, None),
 ]
 
 

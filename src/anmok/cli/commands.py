@@ -140,6 +140,9 @@ def predict_command(
             print(show.as_json(row, indent=None))
     elif "to" not in given:
         show.print_table(tables.heading(top), tables.terminal_rows(answers, top))
+    unsure = sum(answer.sure is False for answer in answers)
+    if unsure and not quiet:
+        print(f'"I don\'t know" for {unsure} of {len(answers)}: the run is too unsure', file=sys.stderr)
     failed = sum(answer.error is not None for answer in answers)
     if failed and not quiet:
         print(f"{failed} of {len(answers)} could not be answered", file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -46,14 +47,41 @@ def print_report(report: Any) -> None:
     rows = [[n.replace("_", " "), *(f"{report.figures[n + e]:.4f}" for e in ("", "_low", "_high"))] for n in names]
     print_table(["figure", "value", "95 % from", "to"], rows)
     print()
-    for bill in report.tables.get("leakage", ()):
-        print(f"leakage: {bill['sentence']}\n")
-    columns = ["class", "pictures", "precision", "recall", "f1"]
-    print_table(columns, [[_short(row[name]) for name in columns] for row in report.tables["classes"]])
+    for line in _sentences(report.tables):
+        print(f"{line}\n")
+    figures = ("precision", "recall", "f1")
+    heading = ["class", "pictures", *figures]
+    print_table(heading, [[row["class"], row["pictures"], *(_ranged(row, name) for name in figures)]
+                          for row in report.tables["classes"]])  # fmt: skip
+    groups = report.tables.get("groups", ())
+    if groups:
+        print()
+        rows = [[row["group"], row["pictures"], _ranged(row, "accuracy")] for row in groups[:SHOWN]]
+        print_table(["group, weakest first", "pictures", "accuracy"], rows)
+        if len(groups) > SHOWN:
+            print(f"and {len(groups) - SHOWN:,} more; --json lists all")
 
 
-def _short(value: Any) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+def _sentences(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """What the smaller tables of an evaluation say."""
+    found = [f"leakage: {bill['sentence']}" for bill in tables.get("leakage", ())]
+    before_after = [f"{row['error']:.3f} ({row['error_low']:.3f} to {row['error_high']:.3f})"
+                    for row in tables.get("calibration", ())]  # fmt: skip
+    if before_after:
+        found.append(f"calibration error: {' before the temperature, after it '.join(before_after)}")
+    for row in tables.get("rejection", ()):
+        found.append(f"{row['sentence']}.\n  Here {_ranged(row, 'coverage')} are answered, and of these "
+                     f"{_ranged(row, 'accuracy')} rightly.")  # fmt: skip
+    for row in tables.get("unseen", ()):
+        told = f"certainty tells known classes from {row['pictures']:,} pictures of unseen ones with AUROC "
+        answered = f"; {_ranged(row, 'answered')} of the unseen are answered all the same" if "answered" in row else ""
+        found.append(f"{told}{_ranged(row, 'auroc')}{answered}")
+    return found
+
+
+def _ranged(row: Mapping[str, Any], name: str) -> str:
+    """A figure with its interval, in short."""
+    return f"{row[name]:.3f} ({row[f'{name}_low']:.3f}–{row[f'{name}_high']:.3f})"
 
 
 def check_text(found: Any) -> str:
@@ -114,36 +142,38 @@ def _problem(problem: Mapping[str, Any]) -> list[str]:
 
 
 def print_comparison(found: Any) -> None:
-    """A row a network, then the advice."""
-    heading = [
-        "network",
-        "year",
-        "parameters",
-        "MACs",
-        "sees",
-        "top-1 %",
-        "1 picture",
-        "in a batch",
-        "training",
-        "memory",
-    ]
+    """A row a network within 80 columns, what was measured and how, then the advice."""
+    heading = ["network", "weights", "MACs", "sees", "top-1", "alone", "batch", "train", "MiB"]
     rows = []
     for knife in found.knives:
         cost = knife.cost
-        seen = "all" if knife.field is None else f"{knife.field[0]}×{knife.field[1]}"
-        times = ["–"] * 4
+        measured = ["–"] * 4
         if cost is not None:
             spent = (cost.one_s, cost.batch_s / cost.batch, cost.train_s / cost.batch)
-            times = [*(f"{seconds * 1e3:.1f} ms" for seconds in spent), f"{cost.train_bytes / 2**20:,.0f} MiB"]
+            measured = [*(f"{seconds * 1e3:.3g}" for seconds in spent), f"{cost.train_bytes / 2**20:,.0f}"]
+        seen = "all" if knife.field is None else "×".join(map(str, dict.fromkeys(knife.field)))
         top1 = "–" if knife.top1 is None else f"{knife.top1:.1f}"
-        rows.append([knife.name, knife.year, f"{knife.parameters:,}", f"{knife.macs / 1e6:,.0f} M", seen, top1, *times])
+        rows.append([knife.name, _count(knife.parameters), _count(knife.macs), seen, top1, *measured])
     print_table(heading, rows)
-    sources = sorted({knife.source for knife in found.knives if knife.source})
-    print(
-        f"\nAt {found.imgsz} pixels. Times are a picture's; memory is a training step's.",
-        *sources,
-        sep="\n  accuracy: ",
-    )
-    print(f"\n{found.advice}")
+    print(f"\nAt {found.imgsz} pixels. sees: pixels across that one cell of the last map sees.")
+    batch = next((knife.cost.batch for knife in found.knives if knife.cost), None)
+    if batch is not None:
+        m = found.machine
+        print(
+            f"Milliseconds a picture, measured: answering one alone; answering {batch} in a batch; a training step\n"
+            f"with {batch}. MiB: most memory of that step. On {m['device']} ({m['cpu']}, {m['threads']} threads), "
+            f"{m['precision']}, channels last,\nas training computes here; random weights and pictures."
+        )
+    for source in sorted({knife.source for knife in found.knives if knife.top1 is not None}):
+        print(f"top-1: ImageNet, per cent; {source}")
+    print(f"\n{textwrap.fill(found.advice, 100)}")
     if found.png is not None:
         print(found.png)
+
+
+def _count(number: int) -> str:
+    """Three figures and a unit."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= size:
+            return f"{float(f'{number / size:.3g}'):g} {unit}"
+    return str(number)

@@ -196,6 +196,7 @@ class Prediction:
     mask: Any = None  # int64 (H, W)
     picture: Any = None  # uint8 (H, W, C): what was generated, reconstructed or translated
     error: str | None = None  # why there is no answer
+    sure: bool | None = None  # False: below the run's threshold, where "I don't know" is the better answer
 
 
 @dataclass(frozen=True)

@@ -104,10 +104,20 @@ class ClassLine:
 
 
 @dataclass(frozen=True)
+class GroupLine:
+    """One group's accuracy (a video, a patient, a folder), as (value, low, high) in [0, 1]."""
+
+    name: str
+    pictures: int
+    accuracy: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
 class Calibration:
     """Reliability bins (see `anmok.metrics.calibration`): certainty, accuracy and pictures of each bin, in [0, 1].
 
-    `error`: the expected calibration error. `temperature`: fitted on validation, and `error_before` it.
+    `error`: the expected calibration error. `temperature`: fitted on validation, and `error_before` it. `rejection`:
+    below which certainty the run says "I don't know", and what that buys, in words.
     """
 
     confidence: Sequence[float]
@@ -116,6 +126,7 @@ class Calibration:
     error: float
     temperature: float | None = None
     error_before: float | None = None
+    rejection: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,6 +165,7 @@ class ReportContent:
     curves: Sequence[Chart] = ()
     confusion: Confusion | None = None
     classes: Sequence[ClassLine] = ()
+    groups: Sequence[GroupLine] = ()
     calibration: Calibration | None = None
     mistakes: Sequence[Shown] = ()
     doubtful: Sequence[Shown] = ()

@@ -14,13 +14,13 @@ from anmok.report.html import notes, text
 from anmok.report.sections.calibration import calibration
 from anmok.report.sections.confusion import confusion
 from anmok.report.sections.data import data
-from anmok.report.sections.figures import classes, headline
+from anmok.report.sections.figures import classes, groups, headline
 from anmok.report.sections.gallery import gallery
 from anmok.report.sections.network import network
 from anmok.report.sections.repeat import repeat
 from anmok.report.sections.training import training
 
-SECTIONS = (confusion, gallery, classes, calibration, training, data, network, repeat)
+SECTIONS = (confusion, gallery, classes, groups, calibration, training, data, network, repeat)
 
 # The browser itself refuses scripts and anything that would have to be fetched.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

@@ -3,7 +3,8 @@
 Files are written as the predictions arrive, some rows at a time, to a temporary file beside the target that takes its
 name when all is written: a reader never meets half a table, and a million predictions need no more memory than a few.
 
-Columns: `id`, `label`, `score`, then `label_2`, `score_2` … up to `top`, and `error`: why there is no answer.
+Columns: `id`, `label`, `score`, then `label_2`, `score_2` … up to `top`, `sure` (false: below the run's threshold, read
+it as "I don't know"; empty: the run has none), and `error`: why there is no answer.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from anmok.core.types import Prediction
 
 ROWS_AT_ONCE = 4096  # rows of a Parquet row group, held in memory together
 
+UNSURE = "I don't know"
+
 Row = dict[str, Any]
 
 
@@ -30,24 +33,24 @@ def columns(top: int = 1) -> list[str]:
     """Names of the columns for the `top` likeliest classes.
 
     >>> columns(2)
-    ['id', 'label', 'score', 'label_2', 'score_2', 'error']
+    ['id', 'label', 'score', 'label_2', 'score_2', 'sure', 'error']
     """
     if top < 1:
         raise UsageError("at least one class is written a picture", got=top, allowed="1 or more")
     more = [f"{name}_{place}" for place in range(2, top + 1) for name in ("label", "score")]
-    return ["id", "label", "score", *more, "error"]
+    return ["id", "label", "score", *more, "sure", "error"]
 
 
 def rows(predictions: Iterable[Prediction], top: int = 1) -> Iterator[Row]:
     """One row a prediction, with every column of `columns(top)`; what is not known is None.
 
     >>> next(rows([Prediction("a.jpg", ("cat", "dog"), (0.9, 0.1))]))
-    {'id': 'a.jpg', 'label': 'cat', 'score': 0.9, 'error': None}
+    {'id': 'a.jpg', 'label': 'cat', 'score': 0.9, 'sure': None, 'error': None}
     """
     names = columns(top)
     for prediction in predictions:
         row: Row = dict.fromkeys(names)
-        row["id"], row["error"] = prediction.id, prediction.error
+        row["id"], row["sure"], row["error"] = prediction.id, prediction.sure, prediction.error
         for place, (label, score) in enumerate(_likeliest(prediction, top), start=1):
             end = "" if place == 1 else f"_{place}"
             row[f"label{end}"], row[f"score{end}"] = label, float(score)
@@ -57,6 +60,8 @@ def rows(predictions: Iterable[Prediction], top: int = 1) -> Iterator[Row]:
 def terminal_rows(predictions: Iterable[Prediction], top: int = 1) -> Iterator[list[str]]:
     """Rows of short texts for a table on the screen: id, then `label 97.3 %` for each class, or the error.
 
+    Where the run is not sure, its best guess stands in brackets behind "I don't know".
+
     >>> list(terminal_rows([Prediction("a.jpg", ("cat",), (0.973,)), Prediction("b.jpg", error="is empty")]))
     [['a.jpg', 'cat 97.3 %'], ['b.jpg', 'is empty']]
     """
@@ -65,6 +70,8 @@ def terminal_rows(predictions: Iterable[Prediction], top: int = 1) -> Iterator[l
             yield [prediction.id, prediction.error, *[""] * (top - 1)]
             continue
         cells = [f"{label} {100 * score:.1f} %" for label, score in _likeliest(prediction, top)]
+        if prediction.sure is False and cells:
+            cells[0] = f"{UNSURE} ({cells[0]})"
         yield [prediction.id, *cells, *[""] * (top - len(cells))]
 
 
@@ -80,7 +87,7 @@ def write_csv(path: str | Path, predictions: Iterable[Prediction], top: int = 1)
         writer.writeheader()
         count = 0
         for row in rows(predictions, top):
-            writer.writerow({name: _encodable(value) for name, value in row.items()})
+            writer.writerow({name: _cell(value) for name, value in row.items()})
             count += 1
         _settle(file)
     return count
@@ -103,7 +110,8 @@ def write_parquet(path: str | Path, predictions: Iterable[Prediction], top: int 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = [(name, pa.float64() if name.startswith("score") else pa.string()) for name in columns(top)]
+    numbers = {"sure": pa.bool_(), **{name: pa.float64() for name in columns(top) if name.startswith("score")}}
+    kinds = [(name, numbers.get(name, pa.string())) for name in columns(top)]
     schema = pa.schema(kinds)
     count = 0
     found = rows(predictions, top)
@@ -172,6 +180,11 @@ def _settle(file: Any) -> None:
 def _encodable(value: Any) -> Any:
     """File names that are no UTF-8 reach Python as lone surrogates, which no table can hold: shown as \\udcXX."""
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+def _cell(value: Any) -> Any:
+    """As CSV holds it: true and false as other programs write them."""
+    return str(value).lower() if isinstance(value, bool) else _encodable(value)
 
 
 def heading(top: int = 1) -> Sequence[str]:

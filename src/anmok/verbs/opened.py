@@ -15,6 +15,7 @@ from anmok.engine.devices import choose
 from anmok.engine.runfolder import RunFolder
 from anmok.tasks.classify import Classify
 from anmok.verbs import card as cards
+from anmok.verbs.rejection import Rejection
 
 
 class OpenedRun:
@@ -51,6 +52,17 @@ class OpenedRun:
     def metrics(self) -> dict[str, Any]:
         """Figures with their intervals, by split."""
         return dict(self.card.get("metrics", {}))
+
+    @property
+    def temperature(self) -> float:
+        """What divides the logits so that certainties are deserved, fitted on validation pictures."""
+        return float(self.card.get("temperature", 1.0))
+
+    @property
+    def rejection(self) -> Rejection | None:
+        """Below which certainty this run says "I don't know"; None where it had no validation pictures."""
+        found = self.card.get("rejection")
+        return None if found is None else Rejection.from_json(found)
 
     def __repr__(self) -> str:
         accuracy = self.metrics.get("test", {}).get("accuracy", {}).get("value")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ def predict(
     run: OpenedRun, pictures: str | Path | Iterable[str | Path], *, quiet: bool = True, **settings: Any
 ) -> list[Prediction]:
     """Answers in the order asked, the likeliest class first. Files that cannot be read have `error` set instead.
+
+    Where the first score lies below the run's threshold, `sure` is False: "I don't know" is then the better answer.
 
     Args:
         run: what `anmok.load` or `anmok.train` returned.
@@ -62,13 +65,24 @@ def answered(
     run: OpenedRun, pictures: str | Path | Iterable[str | Path], asked: PredictSettings, terminal: Terminal
 ) -> Iterator[Prediction]:
     """The answers one by one, in order, in bounded memory. Decoding goes on in other processes meanwhile."""
+    threshold = asked.reject_below if asked.reject_below is not None else run.rejection and run.rejection.threshold
+    for answer in _of_places(run, pictures, asked.batch, terminal):
+        if threshold is None or answer.scores is None:
+            yield answer
+        else:
+            yield replace(answer, sure=answer.scores[0] >= threshold)
+
+
+def _of_places(
+    run: OpenedRun, pictures: str | Path | Iterable[str | Path], batch: int, terminal: Terminal
+) -> Iterator[Prediction]:
     for single, places in groupby(_places(pictures), key=_is_picture_file):
         if single:
             names = [str(place) for place in places]
-            yield from _answers(run, PathPictures(), names, names, asked.batch)
+            yield from _answers(run, PathPictures(), names, names, batch)
         else:
             for place in places:
-                yield from _of_place(run, place, asked.batch, terminal)
+                yield from _of_place(run, place, batch, terminal)
 
 
 def _places(pictures: str | Path | Iterable[str | Path]) -> list[Path]:
@@ -110,7 +124,7 @@ def _answers(
     run: OpenedRun, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], batch: int
 ) -> Iterator[Prediction]:
     decoded = iter(decode_many(pictures, locators, run.preparation))
-    temperature = float(run.card.get("temperature", 1.0))
+    temperature = run.temperature
     while chunk := list(islice(decoded, batch)):
         good = [answer for answer in chunk if isinstance(answer.pixels, np.ndarray)]
         found = iter(_batch(run, good, names, temperature)) if good else iter(())

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from anmok.core.errors import UsageError, nearest
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+Wish = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -145,6 +146,15 @@ class EvalSettings(DataSettings):
     """Measure a run on its test split, or on other data."""
 
     split: Literal["train", "val", "test"] = Field("test", description="Which split of the data.")
+    group_by: str | None = Field(None, description=GROUP_BY)
+    reject_accuracy: Wish | None = Field(
+        None, description='Say "I don\'t know" often enough for this accuracy among the answered; kept for predict.'
+    )
+    reject_coverage: Wish | None = Field(
+        None, description='Say "I don\'t know" to all but this share of pictures; kept for predict.'
+    )
+    unseen: Path | None = Field(None, description="Pictures of classes never learned: does its certainty tell them?")
+    report: Path | None = Field(None, description="Write what was found, with pictures, to this HTML file.")
     leaks: bool = Field(False, description="Also say what the score owes to copies of pictures learned from.")
     batch: Count = Field(500, description="Pictures at once.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
@@ -155,6 +165,9 @@ class PredictSettings(Settings):
 
     top: Count = Field(1, description="Answers a picture.")
     to: Path | None = Field(None, description="Write to this file: .csv, .jsonl or .parquet; default: a table.")
+    reject_below: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="Certainty below which the answer is \"I don't know\"; default: the run's own; 0: never."
+    )
     batch: Count = Field(64, description="Pictures at once.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
 

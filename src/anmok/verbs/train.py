@@ -17,9 +17,10 @@ from anmok.engine.runfolder import RunFolder
 from anmok.networks import build
 from anmok.tasks.classify import Classify
 from anmok.verbs import card as cards
-from anmok.verbs.evaluate import Measured, measure
+from anmok.verbs.measuring import Measured, measure
 from anmok.verbs.opened import load_weights
 from anmok.verbs.planning import TrainingPlan, new_plan, save_plan, saved_plan
+from anmok.verbs.rejection import choose_rejection
 from anmok.verbs.reporting import write_training_report
 from anmok.verbs.run import Run
 from anmok.verbs.settings import TrainSettings
@@ -89,15 +90,24 @@ def _go(
     )
     outcome = run(task, folder, options, listeners)
     load_weights(network, folder)
-    measured: dict[str, Measured] = {
-        name: measure(task, plan.decoded, name) for name in ("val", "test") if name in plan.dataset.splits
-    }
+    measured = _measured(task, plan)
     card = _write_end(folder, plan, outcome, measured)
     write_training_report(folder, card, plan, task, outcome, measured)
     for name, found in measured.items():
         terminal.say(f"{name}: {figures_line({'accuracy': found.summary.figures['accuracy']})}")
     terminal.say(f"report: {folder.report}")
     return Run(folder, card, network, str(plan.devices.device))
+
+
+def _measured(task: Classify, plan: TrainingPlan) -> dict[str, Measured]:
+    """Answers on validation and test; the temperature is fitted on the first and used on both."""
+    measured: dict[str, Measured] = {}
+    temperature: float | None = None  # fitted
+    for name in ("val", "test"):
+        if name in plan.dataset.splits:
+            measured[name] = measure(task, plan.decoded, name, temperature=temperature)
+        temperature = measured["val"].temperature if "val" in measured else 1.0
+    return measured
 
 
 def _network(plan: TrainingPlan, network: nn.Module | None) -> nn.Module:
@@ -156,6 +166,7 @@ def _write_end(
         "seconds": round(outcome.seconds, 2),
         "seconds_by_part": {name: round(seconds, 3) for name, seconds in outcome.parts.items()},
         "temperature": temperature,
+        "rejection": choose_rejection(measured["val"]).to_json() if "val" in measured else None,
         "weights_sha256": cards.digest(folder.best),
         "metrics": {name: found.to_json() for name, found in measured.items()},
     }

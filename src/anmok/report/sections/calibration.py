@@ -35,6 +35,8 @@ def _words(found: Calibration) -> str:
         before = "" if found.error_before is None else f"; before, the error was {per_cent(found.error_before)}"
         words.append(f"<p>Certainties are softened with a temperature of {number(found.temperature)}, fitted on "
                      f"validation pictures{text(before)}.</p>")  # fmt: skip
+    if found.rejection:
+        words.append(f"<p>{text(found.rejection[:1].upper() + found.rejection[1:])}.</p>")
     words.append('<p class="hint">Each dot is a group of pictures with like certainty, the larger the more pictures. '
                  "On the diagonal, certainty is deserved; below it, the network promises too much.</p>")  # fmt: skip
     return "".join(words)

@@ -9,6 +9,7 @@ from anmok.report.content import ClassLine, Figure, ReportContent
 from anmok.report.html import fold, number, per_cent, section, table, text
 
 FOLD_BEYOND = 40  # classes
+MOST_GROUPS = 200  # of perhaps thousands
 
 
 def headline(content: ReportContent) -> str:
@@ -42,6 +43,19 @@ def classes(content: ReportContent) -> str:
     hint = ('<p class="hint">Weakest first. Under each figure stands its 95 % interval, and the bar spans that of F1. '
             "Few pictures make wide intervals.</p>")  # fmt: skip
     return section("classes", "Class by class", hint, fold("All classes", shown) if len(lines) > FOLD_BEYOND else shown)
+
+
+def groups(content: ReportContent) -> str:
+    """The table of groups, the weakest first: a mean over all pictures can hide a camera that never works."""
+    lines = sorted(content.groups, key=lambda line: line.accuracy[0])[:MOST_GROUPS]
+    if not lines:
+        return ""
+    rows = [[text(line.name), number(line.pictures), _cell(*line.accuracy), span(*line.accuracy)] for line in lines]
+    shown = table(["group", "pictures", "accuracy", "0 to 100 %"], rows, "tnnt")
+    more = len(content.groups) - len(lines)
+    told = f" The {more:,} strongest of {len(content.groups):,} are left out." if more else ""
+    hint = f'<p class="hint">Weakest first; under each figure stands its 95 % interval.{told}</p>'
+    return section("groups", "Group by group", hint, fold("All groups", shown) if len(lines) > FOLD_BEYOND else shown)
 
 
 def _axis_start(lines: Sequence[ClassLine]) -> float:
