@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from anmok import anatomy, networks
     from anmok.data.load import load_data
     from anmok.verbs.check import check
+    from anmok.verbs.classifier import Classifier
     from anmok.verbs.compare import compare
     from anmok.verbs.demo import demo
     from anmok.verbs.evaluate import evaluate
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PLACES = {
+    "Classifier": "anmok.verbs.classifier",
     "check": "anmok.verbs.check",
     "compare": "anmok.verbs.compare",
     "demo": "anmok.verbs.demo",
@@ -48,6 +50,7 @@ _PLACES = {
 _ROOMS = ("anatomy", "networks")
 
 __all__ = [
+    "Classifier",
     "Run",
     "anatomy",
     "check",

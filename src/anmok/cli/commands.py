@@ -86,6 +86,7 @@ def train_command(
 
 def eval_command(
     run: Path,
+    other: str | None = None,
     data: str | None = None,
     /,
     *,
@@ -93,17 +94,24 @@ def eval_command(
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Measure a run on its test split, or on other data.
+    """Measure a run on its test split, or on other data: RUN, RUN DATA. Compare two: RUN RUN2, RUN RUN2 DATA.
 
     Parameters
     ----------
     run
         A run's folder, such as runs/classify/demo.
+    other
+        Another run to compare with, or labelled pictures; left out: the run's own.
     data
-        Other labelled pictures; left out: the run's own.
+        Labelled pictures for both runs; left out: their own, which must be the same.
     """
     given = _given(settings)
     opened = _opened(run, given)
+    if other is not None and (data is not None or _is_run(other)):
+        found = _verb("duel")(opened, _opened(Path(other), given), data, quiet=quiet or json, **given)
+        print(show.as_json(found.to_json()) if json else show.duel_text(found))
+        return 0
+    data = other
     report = import_module("anmok.verbs.evaluate").evaluate(opened, data, quiet=quiet or json, **given)
     if json:
         print(show.as_json({"figures": report.figures, "tables": report.tables}))
@@ -113,7 +121,7 @@ def eval_command(
 
 
 def predict_command(
-    run: str,
+    subject: str,
     pictures: Annotated[list[str], Parameter(consume_multiple=True)],
     /,
     *,
@@ -125,14 +133,13 @@ def predict_command(
 
     Parameters
     ----------
-    run
-        A run's folder.
+    subject
+        A run's folder, or a network with published weights: efficientnet_lite0, resnet50, timm:convnext_tiny.
     pictures
         Files, folders and globs.
     """
     given = _given(settings)
-    opened = _opened(Path(run), given)
-    answers = import_module("anmok.verbs.predict").predict(opened, pictures, quiet=quiet or json, **given)
+    answers = _verb("predict")(subject, pictures, quiet=quiet or json, **given)
     top = given.get("top", 1)
     tables = import_module("anmok.report.tables")
     if json:
@@ -150,7 +157,7 @@ def predict_command(
 
 
 def explain_command(
-    run: Path,
+    subject: str,
     picture: Path,
     /,
     *,
@@ -162,13 +169,12 @@ def explain_command(
 
     Parameters
     ----------
-    run
-        A run's folder.
+    subject
+        A run's folder, or a network with published weights: efficientnet_lite0, resnet50, timm:convnext_tiny.
     picture
         A picture file.
     """
-    opened = _opened(run, {})
-    found = import_module("anmok.verbs.explain").explain(opened, picture, **_given(settings))
+    found = _verb("explain")(subject, picture, quiet=quiet or json, **_given(settings))
     if json:
         verdict = None if found.verdict is None else dataclasses.asdict(found.verdict)
         print(show.as_json({"answer": found.answer, "score": found.score, "png": str(found.png), "verdict": verdict}))
@@ -218,7 +224,8 @@ def compare_command(
     found = _verb("compare")(*nets, quiet=quiet or json, **_given(settings))
     if json:
         rows = [knife.as_row() for knife in found.knives]
-        print(show.as_json({"imgsz": found.imgsz, "networks": rows, "advice": found.advice, "png": found.png}))
+        keys = ("imgsz", "machine", "take", "advice", "png")
+        print(show.as_json({"networks": rows, **{key: getattr(found, key) for key in keys}}))
     else:
         show.print_comparison(found)
     return 0
@@ -230,6 +237,10 @@ def _verb(name: str) -> Any:
 
 def _opened(run: Path, given: dict[str, Any]) -> Any:
     return import_module("anmok.verbs.run").load(run, device=given.get("device", "auto"))
+
+
+def _is_run(place: str) -> bool:
+    return (Path(place) / "card.json").is_file()
 
 
 def _given(settings: BaseModel | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 _WIDE = 10_000  # columns where no terminal limits them: one line a row for grep
 SHOWN = 20  # quarantined items listed before "and more"
+BUSY = 0.5  # processes a core beyond which measured times deserve a word
 FEW = 3  # pictures listed for each problem
 
 
@@ -60,6 +61,19 @@ def print_report(report: Any) -> None:
         print_table(["group, weakest first", "pictures", "accuracy"], rows)
         if len(groups) > SHOWN:
             print(f"and {len(groups) - SHOWN:,} more; --json lists all")
+
+
+def duel_text(found: Any) -> str:
+    """Figures of two runs side by side, the interval of their difference, and the verdict."""
+    first, second = found.names
+    test, gap = found.accuracy, found.accuracy.difference
+    lines = [f"{first} against {second} on {found.pictures:,} pictures", ""]
+    rows = {"accuracy": (test.accuracy_a, test.accuracy_b, gap), **found.figures}
+    for name, (a, b, difference) in rows.items():
+        told = f"difference {a - b:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
+        lines.append(f"{name.replace('_', ' ')}: {a:.4f} and {b:.4f}, {told}")
+    lines.append(f"only {first} is right: {test.only_a:,} pictures; only {second}: {test.only_b:,}")
+    return "\n".join([*lines, "", found.verdict])
 
 
 def _sentences(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
@@ -150,7 +164,10 @@ def print_comparison(found: Any) -> None:
         measured = ["–"] * 4
         if cost is not None:
             spent = (cost.one_s, cost.batch_s / cost.batch, cost.train_s / cost.batch)
-            measured = [*(f"{seconds * 1e3:.3g}" for seconds in spent), f"{cost.train_bytes / 2**20:,.0f}"]
+            measured = [
+                *(f"{seconds * 1e3:.3g}" for seconds in spent),
+                f"{cost.train_bytes / 2**20:,.0f}" if cost.train_bytes else "–",
+            ]
         seen = "all" if knife.field is None else "×".join(map(str, dict.fromkeys(knife.field)))
         top1 = "–" if knife.top1 is None else f"{knife.top1:.1f}"
         rows.append([knife.name, _count(knife.parameters), _count(knife.macs), seen, top1, *measured])
@@ -164,6 +181,8 @@ def print_comparison(found: Any) -> None:
             f"with {batch}. MiB: most memory of that step. On {m['device']} ({m['cpu']}, {m['threads']} threads), "
             f"{m['precision']}, channels last,\nas training computes here; random weights and pictures."
         )
+        if m["busy"] > BUSY:
+            print(f"The machine was busy with other work ({m['busy']:.1f} processes a core): times are too long.")
     for source in sorted({knife.source for knife in found.knives if knife.top1 is not None}):
         print(f"top-1: ImageNet, per cent; {source}")
     print(f"\n{textwrap.fill(found.advice, 100)}")

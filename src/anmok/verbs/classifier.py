@@ -99,10 +99,11 @@ def named(name: str, weights: str | None = None, *, imgsz: int | None = None, de
         allowed = ", ".join([*(["imagenet"] if files or name.startswith(TIMM) else []), *files, RANDOM])
         raise UsageError(f"{name} has no published weights of this name", got=repr(weights), allowed=allowed,
                          fix="anmok.Classifier(network, classes) in Python, for weights of your own")  # fmt: skip
-    network: Any = build(name, num_classes=None, in_channels=None, weights=weights)
+    network = build(name, num_classes=None, in_channels=None, weights=weights)
     file = files.get(weights) or (list(files.values())[-1] if files else None)
-    looks = network.preprocessing if file is None else file.preprocessing  # timm's networks know theirs
-    outputs = network.net.num_classes if file is None else file.classes
+    of_timm: Any = network  # timm's networks know for themselves what they were trained on
+    looks = of_timm.preprocessing if file is None else file.preprocessing
+    outputs = of_timm.net.num_classes if file is None else file.classes
     classes = imagenet_classes() if outputs == len(imagenet_classes()) else None
     return Classifier(network, classes, _as_published(looks, imgsz), title=name, device=device)
 

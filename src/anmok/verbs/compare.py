@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from anmok.anatomy.cost import Cost, measure_cost
 from anmok.anatomy.dissect import anatomy
 from anmok.core.errors import AnmokError, UsageError
+from anmok.engine.devices import choose
 from anmok.networks import build, card, published
+from anmok.verbs import card as cards
 from anmok.verbs.advice import advise
 from anmok.verbs.knife import Knife
 from anmok.verbs.scatter import draw_scatter
@@ -27,10 +31,16 @@ LONGEST_S = 300  # for one network's measurements
 
 @dataclass(frozen=True)
 class Comparison:
-    """The networks in the order asked, the advice in words, and the scatter plot."""
+    """The networks in the order asked, how they were measured, the advice in words, and the scatter plot.
+
+    `machine`: processor, threads, precision and layout of the measurements, and how `busy` its cores were before; empty
+    where nothing was measured. `take`: the network advised, None where none fits.
+    """
 
     imgsz: int
     knives: Sequence[Knife]
+    machine: Mapping[str, Any]
+    take: str | None
     advice: str
     png: Path | None
 
@@ -38,34 +48,54 @@ class Comparison:
 def compare(*nets: str, quiet: bool = True, **settings: Any) -> Comparison:
     """Lay networks side by side.
 
+    Speed and memory are measured as training computes them here: same device, precision and memory layout.
+
     Args:
         nets: names as in `anmok.networks`, or `timm:<name>`.
         settings: see `anmok.verbs.settings.CompareSettings`.
 
     Raises:
-        UsageError: no such network, or the picture size is too small for one.
+        UsageError: no such network, the picture size is too small for one, or the plot has no known ending.
     """
     asked: CompareSettings = CompareSettings.of(**settings)
     if not nets:
         raise UsageError("there is nothing to compare", fix="anmok compare resnet18 vgg16 densenet121")
-    terminal = Terminal(quiet)
-    knives = []
-    with terminal.bar("measuring") as on_progress:
-        for done, name in enumerate(dict.fromkeys(nets)):
-            knives.append(_knife(name, asked))
-            on_progress(done + 1, len(nets))
+    if asked.out is not None and asked.out.suffix.lower() not in (".png", ".svg"):
+        raise UsageError(
+            "the plot is written as PNG or SVG", got=str(asked.out), fix=str(asked.out.with_suffix(".png"))
+        )
+    # Structure first: a wrong name must not come to light after minutes of measuring.
+    knives = [_structure(name, asked) for name in dict.fromkeys(nets)]
+    machine: Mapping[str, Any] = {}
+    if asked.measure:
+        machine = {**cards.machine(choose("auto").record()), "busy": _busy()}
+        with Terminal(quiet).bar("measuring") as on_progress:
+            for done, knife in enumerate(knives):
+                on_progress(done, len(knives))
+                knives[done] = replace(knife, cost=_cost(knife.name, asked))
+    advice = advise(knives, asked)
     png = None if asked.out is None else draw_scatter(knives, asked.imgsz, asked.out)
-    return Comparison(asked.imgsz, knives, advise(knives, asked), png)
+    return Comparison(asked.imgsz, knives, machine, advice.take, advice.text, png)
 
 
-def _knife(name: str, asked: CompareSettings) -> Knife:
+def _busy() -> float:
+    """Processes that wanted a core in the last minute, for each core there is; 0 where the system does not tell."""
+    try:
+        return os.getloadavg()[0] / (os.cpu_count() or 1)
+    except (AttributeError, OSError):  # Windows
+        return 0.0
+
+
+def _structure(name: str, asked: CompareSettings) -> Knife:
     about = card(name)
     with torch.device("meta"):
-        network = build(name, num_classes=asked.num_classes, in_channels=asked.channels).eval()
+        network = _built(name, asked.num_classes, asked.channels, asked.imgsz).eval()
     found = anatomy(network, (asked.channels, asked.imgsz, asked.imgsz))
-    weights = list(published(name).items())
-    version, best = weights[-1] if weights else ("", None)
+    weights = published(name)
+    version = list(weights)[-1] if weights else ""
+    best = weights[version] if weights else None
     fields = [extent.size for extent in found.receptive_field if extent is not None]
+    jumps = [extent.jump for extent in found.receptive_field if extent is not None and extent.jump]
     return Knife(
         name=name,
         year=about.paper.year,
@@ -74,11 +104,22 @@ def _knife(name: str, asked: CompareSettings) -> Knife:
         macs=found.macs,
         activation_bytes=found.activation_bytes,
         field=(fields[0], fields[1]) if len(fields) == 2 else None,
+        cells=asked.imgsz / max(jumps) if jumps else None,
+        pretrained=best is not None,
         top1=best.top1 if best else None,
         top5=best.top5 if best else None,
         source=f"{best.source}, {version}" if best else "",
-        cost=_cost(name, asked) if asked.measure else None,
+        cost=None,
     )
+
+
+def _built(name: str, num_classes: int, channels: int, imgsz: int) -> nn.Module:
+    """The network, without auxiliary heads where the pictures are too small to train them (Inception's)."""
+    network = build(name, num_classes=num_classes, in_channels=channels)
+    with_heads = getattr(network, "accepts_with_aux", None)
+    if with_heads is not None and imgsz < with_heads.smallest:
+        return build(name, num_classes=num_classes, in_channels=channels, aux_logits=False)
+    return network
 
 
 def _cost(name: str, asked: CompareSettings) -> Cost:
@@ -93,14 +134,22 @@ def _cost(name: str, asked: CompareSettings) -> Cost:
         ) from None
     except subprocess.CalledProcessError as error:
         last = error.stderr.strip().splitlines()[-1:] or [f"exit code {error.returncode}"]
-        raise AnmokError(f"{name} could not be measured", got=last[0], fix="--no-measure") from None
+        raise AnmokError(
+            f"{name} could not be measured", got=last[0], fix="--no-measure, or smaller pictures"
+        ) from None
     return Cost(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def _measure_in_this_process(wish: Sequence[Any]) -> None:
     name, num_classes, channels, imgsz, batch, seconds = wish
+    devices = choose("auto")
     cost = measure_cost(
-        lambda: build(name, num_classes=num_classes, in_channels=channels), (channels, imgsz, imgsz), batch, seconds
+        lambda: _built(name, num_classes, channels, imgsz),
+        (channels, imgsz, imgsz),
+        batch,
+        seconds,
+        device=devices.device,
+        autocast=devices.autocast,
     )
     print(json.dumps(asdict(cost)))
 

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
-from anmok.core.errors import unknown_name
+from anmok.anatomy.dissect import anatomy
+from anmok.core.errors import UsageError, nearest, unknown_name
 from anmok.core.registry import Registry
 from anmok.explain._explanation import Explainer, Explanation
 from anmok.explain.overlay import explanation_png
 from anmok.explain.verdict import Verdict, judge
-from anmok.verbs.opened import OpenedRun
+from anmok.verbs.classifier import Classifier
+from anmok.verbs.opened import OpenedRun, classifier_of
 from anmok.verbs.predict import prepared_picture
 from anmok.verbs.settings import ExplainSettings
+from anmok.verbs.terminal import Terminal
 
 EXPLAINERS: Registry[Explainer] = Registry("anmok.explain", "explainer")
+
+FEW = 40  # classes that an error lists
+TRIALS = ((39, 12), (19, 12), (19, 8), (9, 8))  # misplaced maps, points on a curve: the more the better, as affordable
+BYTE = 45  # multiply-adds that a processor does in the time it takes to write a byte of activations and read it again
+MOST_WORK = 10**12  # multiply-adds of deletion and insertion together: about half a minute on two processor cores
 
 
 @dataclass(frozen=True)
@@ -33,29 +44,62 @@ class Explained:
     png: Path
 
 
-def explain(run: OpenedRun, picture: str | Path, **settings: Any) -> Explained:
-    """Draw what a run looked at in one picture, and write it as a PNG.
+def explain(
+    subject: Classifier | nn.Module | str | Path, picture: str | Path, *, quiet: bool = True, **settings: Any
+) -> Explained:
+    """Draw what a network looked at in one picture, and write it as a PNG.
 
     Args:
-        run: what `anmok.load` or `anmok.train` returned.
+        subject: what `anmok.load` or `anmok.train` returned; a run's folder; a network's name, answering with its
+            published weights; an `anmok.Classifier` or any `nn.Module`.
         picture: a file.
         settings: see `anmok.verbs.settings.ExplainSettings`.
 
     Raises:
-        UsageError: no such method, class or layer.
+        UsageError: no such network, method, class or layer.
         PictureError: the file cannot be read.
     """
     asked: ExplainSettings = ExplainSettings.of(**settings)
     method = EXPLAINERS[asked.method]
-    if asked.target is not None and asked.target not in run.classes:
-        raise unknown_name("class", asked.target, run.classes)
-    target = None if asked.target is None else run.classes.index(asked.target)
+    one = classifier_of(subject, asked.weights)
+    if asked.target is not None and asked.target not in one.classes:
+        raise _no_such_class(asked.target, one.classes)
+    target = None if asked.target is None else one.classes.index(asked.target)
     options: dict[str, Any] = {} if asked.layer is None else {"layer": asked.layer}
-    pixels = prepared_picture(picture, run.preparation)
-    x = run.model.normalise(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None])[0]
-    found = method(run.network, x, target, **options)
-    verdict = judge(run.network, x, method, found, **options) if asked.verdict else None
-    answer = run.classes[found.target]
-    out = asked.out or run.path / f"explain-{Path(picture).stem}-{asked.method}.png"
-    out.write_bytes(explanation_png(pixels, found, run.classes, verdict.sentence if verdict else None))
-    return Explained(Path(picture), answer, found.score, found, verdict, out)
+    pixels = prepared_picture(picture, one.preparation)
+    x = one.model.normalise(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None])[0]
+    found = method(one.network, x, target, **options)
+    verdict = _judged(one, x, method, found, options, Terminal(quiet)) if asked.verdict else None
+    out = asked.out or one.path / _file_name(one, Path(picture), asked.method)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(explanation_png(pixels, found, one.classes, verdict.sentence if verdict else None))
+    return Explained(Path(picture), one.classes[found.target], found.score, found, verdict, out)
+
+
+def _judged(
+    one: Classifier, x: Tensor, method: Explainer, found: Explanation, options: dict[str, Any], terminal: Terminal
+) -> Verdict:
+    """The verdict, with as many trials as a network of this size allows in about half a minute."""
+    seen = anatomy(one.network, tuple(x.shape))
+    work = seen.macs + BYTE * seen.activation_bytes
+    orders, steps = next((trials for trials in TRIALS if passes(*trials) * work <= MOST_WORK), TRIALS[-1])
+    with terminal.bar("judging") as on_progress:
+        return judge(one.network, x, method, found, orders=orders, steps=steps, on_progress=on_progress, **options)
+
+
+def passes(orders: int, steps: int) -> int:
+    """Forward passes that deletion and insertion take."""
+    return (orders + 1) * 2 * steps
+
+
+def _no_such_class(target: str, classes: Sequence[str]) -> UsageError:
+    if len(classes) <= FEW:
+        return unknown_name("class", target, classes)
+    return UsageError("there is no class of this name", got=repr(target), fix=nearest(target, classes),
+                      allowed=f"one of {len(classes):,}, such as {classes[0]!r}")  # fmt: skip
+
+
+def _file_name(one: Classifier, picture: Path, method: str) -> str:
+    """Beside its run the run's name goes without saying; anywhere else the network's is part of the file's."""
+    whose = "" if isinstance(one, OpenedRun) else f"{re.sub(r'[^0-9A-Za-z_.]+', '-', one.title).strip('-')}-"
+    return f"explain-{whose}{picture.stem}-{method}.png"

@@ -12,8 +12,10 @@ from anmok.anatomy.cost import Cost
 class Knife:
     """One network: what it is, what it was worth on ImageNet, what it costs here.
 
-    `top1`, `top5`: published ImageNet accuracy in per cent with its `source`, or None. `field`: receptive field in
-    pixels (height, width) of its features, None where it is the whole picture or unknown. `year`: of the paper.
+    `top1`, `top5`: published ImageNet accuracy in per cent with its `source`, or None. `pretrained`: there are
+    published weights. `field`: receptive field in pixels (height, width) of its features, None where it is the whole
+    picture or unknown. `cells`: how many of its last map's cells lie along a side of the picture, None where unknown.
+    `year`: of the paper.
     """
 
     name: str
@@ -23,6 +25,8 @@ class Knife:
     macs: int
     activation_bytes: int
     field: tuple[int, int] | None
+    cells: float | None
+    pretrained: bool
     top1: float | None
     top5: float | None
     source: str

@@ -9,39 +9,38 @@ from typing import Any
 from safetensors.torch import load_file
 from torch import nn
 
-from anmok.core.errors import CheckpointError
+from anmok.core.errors import CheckpointError, UsageError
 from anmok.core.preparation import Preparation
-from anmok.engine.devices import choose
 from anmok.engine.runfolder import RunFolder
-from anmok.tasks.classify import Classify
+from anmok.networks import build
 from anmok.verbs import card as cards
+from anmok.verbs.classifier import Classifier, is_network, named, neither_run_nor_network, preparation_for
 from anmok.verbs.rejection import Rejection
 
 
-class OpenedRun:
+class OpenedRun(Classifier):
     """A trained model and where it came from.
 
-    Attributes:
+    Attributes, beside a classifier's:
         folder: where everything lies.
         card: what the model is, needs and can (`card.json`).
         network: the network with its best weights, in evaluation mode.
-        classes: class names, in the order of the network's answers.
-        preparation: what pictures go through before the network.
+        path: the run's folder.
     """
 
     def __init__(self, folder: RunFolder, card: Mapping[str, Any], network: nn.Module, device: str = "auto") -> None:
-        self.folder, self.card, self.network = folder, dict(card), network.eval()
-        self.classes: tuple[str, ...] = tuple(card["classes"])
-        self.preparation = Preparation.from_json(card["preparation"])
-        devices = choose(device, card["machine"]["precision"] if device == "auto" else "auto")
-        devices.place(network)
-        self.model = Classify(network, self.classes, self.preparation, devices)
+        super().__init__(
+            network,
+            card["classes"],
+            Preparation.from_json(card["preparation"]),
+            title=f"{folder.path.name} ({card['network']['name']})",
+            path=folder.path,
+            temperature=float(card.get("temperature", 1.0)),
+            device=device,
+            precision=card["machine"]["precision"] if device == "auto" else "auto",
+        )
+        self.folder, self.card = folder, dict(card)
         self.model.mirror = bool(card["recipe"]["mirror"])
-
-    @property
-    def path(self) -> Path:
-        """The run's folder."""
-        return self.folder.path
 
     @property
     def report(self) -> Path:
@@ -54,11 +53,6 @@ class OpenedRun:
         return dict(self.card.get("metrics", {}))
 
     @property
-    def temperature(self) -> float:
-        """What divides the logits so that certainties are deserved, fitted on validation pictures."""
-        return float(self.card.get("temperature", 1.0))
-
-    @property
     def rejection(self) -> Rejection | None:
         """Below which certainty this run says "I don't know"; None where it had no validation pictures."""
         found = self.card.get("rejection")
@@ -68,6 +62,55 @@ class OpenedRun:
         accuracy = self.metrics.get("test", {}).get("accuracy", {}).get("value")
         figure = "" if accuracy is None else f", test accuracy {accuracy:.1%}"
         return f"<Run {self.path}: {self.card['network']['name']}, {len(self.classes)} classes{figure}>"
+
+
+def classifier_of(
+    subject: Classifier | nn.Module | str | Path,
+    weights: str | None = None,
+    *,
+    imgsz: int | None = None,
+    device: str = "auto",
+) -> Classifier:
+    """Whoever is meant: a classifier or run itself, a run by its folder, a network by its name, or any `nn.Module`.
+
+    Args:
+        subject: the one to ask.
+        weights, imgsz, device: see `named`; only networks by name take weights, and runs have their own size.
+
+    Raises:
+        UsageError: nothing of this name, or weights for something that has its own.
+        CheckpointError: the run cannot be opened.
+    """
+    if isinstance(subject, str) and is_network(subject):
+        return named(subject, weights, imgsz=imgsz, device=device)
+    if weights is not None:
+        raise UsageError("only a network by its name takes weights", got=f"weights={weights!r} for {subject!r}")
+    if isinstance(subject, Classifier):
+        return subject
+    if isinstance(subject, nn.Module):
+        return Classifier(subject, preparation=preparation_for(subject, imgsz), device=device)
+    if not Path(subject).exists() and Path(subject).name == str(subject):
+        raise neither_run_nor_network(str(subject))
+    return OpenedRun(*read_run(subject), device)
+
+
+def read_run(path: str | Path, network: nn.Module | None = None) -> tuple[RunFolder, dict[str, Any], nn.Module]:
+    """A run's folder, its card, and its network with the best weights; see `anmok.load`."""
+    folder = RunFolder.open(path)
+    card = cards.read(folder)
+    if network is None and card["network"]["name"] not in cards.known_networks():
+        raise CheckpointError(
+            "this run was trained with a network of your own",
+            path=folder.path,
+            got=card["network"]["name"],
+            fix="anmok.load(path, network=YourNetwork(…))",
+        )
+    network = network if network is not None else build(
+        card["network"]["name"], num_classes=len(card["classes"]), in_channels=card["preparation"]["channels"],
+        **card["network"]["arguments"],
+    )  # fmt: skip
+    load_weights(network, folder)
+    return folder, card, network
 
 
 def load_weights(network: nn.Module, folder: RunFolder) -> None:

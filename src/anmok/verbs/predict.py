@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from anmok.core.errors import PictureError, UsageError
 from anmok.core.pictures import load_picture
@@ -20,7 +21,8 @@ from anmok.data.decoding import decode_many
 from anmok.data.load import load_data
 from anmok.data.stores import PathPictures
 from anmok.report.tables import write_predictions
-from anmok.verbs.opened import OpenedRun
+from anmok.verbs.classifier import Classifier
+from anmok.verbs.opened import OpenedRun, classifier_of
 from anmok.verbs.settings import PredictSettings
 from anmok.verbs.terminal import Terminal
 
@@ -28,14 +30,19 @@ _HOLDS_MANY = {".csv", ".tsv", ".gz", ".zip", ".tar", ".tgz", ".bz2", ".xz"}  # 
 
 
 def predict(
-    run: OpenedRun, pictures: str | Path | Iterable[str | Path], *, quiet: bool = True, **settings: Any
+    subject: Classifier | nn.Module | str | Path,
+    pictures: str | Path | Iterable[str | Path],
+    *,
+    quiet: bool = True,
+    **settings: Any,
 ) -> list[Prediction]:
     """Answers in the order asked, the likeliest class first. Files that cannot be read have `error` set instead.
 
     Where the first score lies below the run's threshold, `sure` is False: "I don't know" is then the better answer.
 
     Args:
-        run: what `anmok.load` or `anmok.train` returned.
+        subject: what `anmok.load` or `anmok.train` returned; a run's folder; a network's name, answering with its
+            published weights; an `anmok.Classifier` or any `nn.Module`.
         pictures: a file, a folder, a glob, a table or archive of pictures, or a list of these.
         settings: see `anmok.verbs.settings.PredictSettings`.
 
@@ -44,6 +51,7 @@ def predict(
         DataError: nothing is there.
     """
     asked: PredictSettings = PredictSettings.of(**settings)
+    run = classifier_of(subject, asked.weights, device=asked.device)
     terminal = Terminal(quiet)
     answers: list[Prediction] = []
 
@@ -62,10 +70,11 @@ def predict(
 
 
 def answered(
-    run: OpenedRun, pictures: str | Path | Iterable[str | Path], asked: PredictSettings, terminal: Terminal
+    run: Classifier, pictures: str | Path | Iterable[str | Path], asked: PredictSettings, terminal: Terminal
 ) -> Iterator[Prediction]:
     """The answers one by one, in order, in bounded memory. Decoding goes on in other processes meanwhile."""
-    threshold = asked.reject_below if asked.reject_below is not None else run.rejection and run.rejection.threshold
+    own = run.rejection if isinstance(run, OpenedRun) else None
+    threshold = asked.reject_below if asked.reject_below is not None else own and own.threshold
     for answer in _of_places(run, pictures, asked.batch, terminal):
         if threshold is None or answer.scores is None:
             yield answer
@@ -74,7 +83,7 @@ def answered(
 
 
 def _of_places(
-    run: OpenedRun, pictures: str | Path | Iterable[str | Path], batch: int, terminal: Terminal
+    run: Classifier, pictures: str | Path | Iterable[str | Path], batch: int, terminal: Terminal
 ) -> Iterator[Prediction]:
     for single, places in groupby(_places(pictures), key=_is_picture_file):
         if single:
@@ -108,7 +117,7 @@ def _is_picture_file(place: Path) -> bool:
     return not place.is_dir() and place.suffix.lower() not in _HOLDS_MANY
 
 
-def _of_place(run: OpenedRun, place: Path, batch: int, terminal: Terminal) -> Iterator[Prediction]:
+def _of_place(run: Classifier, place: Path, batch: int, terminal: Terminal) -> Iterator[Prediction]:
     """A folder's pictures, at any depth; what a table, IDX file or archive holds."""
     plain = place.is_dir() and not any(item.suffix.lower() in _HOLDS_MANY for item in place.iterdir())
     dataset = load_data(place, format="flat_folder" if plain else None)
@@ -121,13 +130,12 @@ def _of_place(run: OpenedRun, place: Path, batch: int, terminal: Terminal) -> It
 
 
 def _answers(
-    run: OpenedRun, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], batch: int
+    run: Classifier, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], batch: int
 ) -> Iterator[Prediction]:
     decoded = iter(decode_many(pictures, locators, run.preparation))
-    temperature = run.temperature
     while chunk := list(islice(decoded, batch)):
         good = [answer for answer in chunk if isinstance(answer.pixels, np.ndarray)]
-        found = iter(_batch(run, good, names, temperature)) if good else iter(())
+        found = iter(_batch(run, good, names)) if good else iter(())
         for answer in chunk:
             if isinstance(answer.pixels, np.ndarray):
                 yield next(found)
@@ -135,12 +143,12 @@ def _answers(
                 yield Prediction(names[answer.position], error=_why(answer.pixels))
 
 
-def _batch(run: OpenedRun, answers: Sequence[Any], names: Sequence[str], temperature: float) -> Iterator[Prediction]:
+def _batch(run: Classifier, answers: Sequence[Any], names: Sequence[str]) -> Iterator[Prediction]:
     pixels = np.stack([centre_crop(answer.pixels, run.preparation.size) for answer in answers])
     tensor = torch.from_numpy(pixels).permute(0, 3, 1, 2)
     batch = Batch(tensor, None, [names[answer.position] for answer in answers])
     run.network.eval()
-    return run.model.predictions(batch, run.model.logits(batch).cpu(), temperature)
+    return run.model.predictions(batch, run.model.logits(batch).cpu(), run.temperature)
 
 
 def _why(error: PictureError) -> str:

@@ -8,14 +8,10 @@ from typing import Any
 
 from torch import nn
 
-from anmok.core.errors import CheckpointError
 from anmok.core.types import Prediction, Report
-from anmok.engine.runfolder import RunFolder
-from anmok.networks import build
-from anmok.verbs import card as cards
 from anmok.verbs.evaluate import evaluate
 from anmok.verbs.explain import Explained, explain
-from anmok.verbs.opened import OpenedRun, load_weights
+from anmok.verbs.opened import OpenedRun, read_run
 from anmok.verbs.predict import predict
 
 
@@ -47,19 +43,4 @@ def load(path: str | Path, network: nn.Module | None = None, device: str = "auto
         UsageError: there is no run.
         CheckpointError: the run is unfinished without a checkpoint, from a newer version, damaged, or does not fit.
     """
-    folder = RunFolder.open(path)
-    card = cards.read(folder)
-    own = card["network"]["name"] not in cards.known_networks()
-    if own and network is None:
-        raise CheckpointError(
-            "this run was trained with a network of your own",
-            path=folder.path,
-            got=card["network"]["name"],
-            fix="anmok.load(path, network=YourNetwork(…))",
-        )
-    network = network if network is not None else build(
-        card["network"]["name"], num_classes=len(card["classes"]), in_channels=card["preparation"]["channels"],
-        **card["network"]["arguments"],
-    )  # fmt: skip
-    load_weights(network, folder)
-    return Run(folder, card, network, device)
+    return Run(*read_run(path, network), device)

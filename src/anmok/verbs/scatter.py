@@ -4,36 +4,71 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
+from anmok.anatomy.figures import INK, new_figure, save
 from anmok.verbs.knife import Knife
+
+AREA = 4.5e4  # parameters a square point
 
 
 def draw_scatter(knives: Sequence[Knife], imgsz: int, path: Path) -> Path:
-    """Write the plot. A network without published accuracy is a line at its cost."""
-    figure = Figure(figsize=(8, 5.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for number, knife in enumerate(knives):
-        x = knife.cost.batch_s / knife.cost.batch * 1e3 if knife.cost else knife.macs / 1e9
-        colour = f"C{number % 10}"
-        if knife.top1 is None:
-            axes.axvline(x, color=colour, linestyle=":")
-            axes.text(x, 0.02, f" {knife.name}: no published accuracy", color=colour, fontsize=9, rotation=90, va="bottom",
-                      ha="right", transform=axes.get_xaxis_transform())  # fmt: skip
-            continue
-        axes.scatter(x, knife.top1, s=20 + knife.parameters / 1e5, alpha=0.75, edgecolors="white", color=colour)
-        axes.annotate(knife.name, (x, knife.top1), xytext=(6, 6), textcoords="offset points", fontsize=9)
+    """Write the plot as PNG or SVG. A network without published accuracy stands on the lower edge."""
+    figure = new_figure(8.5, 5.6)
+    axes = figure.add_axes((0.085, 0.115, 0.885, 0.76))
     measured = all(knife.cost for knife in knives)
+    known = [knife for knife in knives if knife.top1 is not None]
+    accuracies = [knife.top1 for knife in known if knife.top1 is not None] or [50.0]
+    low, high = min(accuracies), max(accuracies)
+    room = max(2.0, high - low)
+    axes.set_ylim(low - 0.35 * room, high + 0.3 * room)
+    xs = [_x(knife, measured) for knife in knives]
     axes.set_xscale("log")
-    axes.set_xlabel(f"milliseconds a picture here, {imgsz} pixels, in a batch" if measured else "billion multiply-adds")
-    axes.set_ylabel("published ImageNet top-1, %")
-    axes.set_title("Which knife? Area: parameters", loc="left", fontsize=12, fontweight="bold")
-    axes.grid(alpha=0.25)
-    axes.margins(0.18)
+    axes.set_xlim(min(xs) / 1.8, max(xs) * 2.4)
+    for number, knife in sorted(enumerate(knives), key=lambda pair: -pair[1].parameters):  # small ones on top
+        _point(axes, knife, xs[number], f"C{number % 10}")
+    if len(known) < len(knives):
+        axes.text(0.995, 0.012, "on the lower edge: no published accuracy", transform=axes.transAxes, fontsize=8.5,
+                  color=INK, ha="right")  # fmt: skip
+    axes.set_xlabel(_meaning(knives, imgsz, measured), color=INK)
+    axes.set_ylabel("published ImageNet top-1, %", color=INK)
+    figure.text(0.03, 0.955, "Which knife?", fontsize=15, fontweight="bold", color=INK)
+    figure.text(0.03, 0.91, "up: more accurate; left: quicker; area: parameters", fontsize=9.5, color=INK)
+    _ticks(axes)
+    return save(figure, path)
+
+
+def _x(knife: Knife, measured: bool) -> float:
+    """Milliseconds a picture, or billions of multiply-adds where not all were measured."""
+    return knife.cost.batch_s / knife.cost.batch * 1e3 if measured and knife.cost else knife.macs / 1e9
+
+
+def _meaning(knives: Sequence[Knife], imgsz: int, measured: bool) -> str:
+    if not measured or knives[0].cost is None:
+        return f"billion multiply-adds a picture of {imgsz} pixels"
+    return f"milliseconds a picture of {imgsz} pixels on this machine, {knives[0].cost.batch} at once"
+
+
+def _point(axes: Any, knife: Knife, x: float, colour: str) -> None:
+    size = knife.parameters / AREA + 12
+    below = knife.top1 is None
+    y = axes.get_ylim()[0] if below else knife.top1
+    axes.scatter(x, y, s=size, color=colour, alpha=0.75, edgecolors="white", linewidths=1.2, clip_on=False, zorder=3)
+    away = (size**0.5) / 2 + 3  # the circle's radius in points, and a little air
+    text = f"{knife.name}\n{knife.parameters / 1e6:.3g} million"
+    axes.annotate(text, (x, y), xytext=(0.72 * away, 0.72 * away), textcoords="offset points", fontsize=9.5, color=INK,
+                  zorder=4)  # fmt: skip
+
+
+def _ticks(axes: Any) -> None:
+    """Plain numbers on the logarithmic axis: 1, 2, 5, 10 …"""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.grid(alpha=0.25, which="major")
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK, labelsize=9)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    figure.savefig(path, dpi=150)
-    return path

@@ -17,6 +17,8 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Wish = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
+WEIGHTS = "Of a network by its name: imagenet (downloads), random; default: published ones that are here already."
+
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -164,6 +166,7 @@ class PredictSettings(Settings):
     """Answer for pictures: files, folders and globs."""
 
     top: Count = Field(1, description="Answers a picture.")
+    weights: str | None = Field(None, description=WEIGHTS)
     to: Path | None = Field(None, description="Write to this file: .csv, .jsonl or .parquet; default: a table.")
     reject_below: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None, description="Certainty below which the answer is \"I don't know\"; default: the run's own; 0: never."
@@ -177,8 +180,9 @@ class ExplainSettings(Settings):
 
     method: str = Field("class_activation", description="class_activation, integrated_gradients or occlusion.")
     target: str | None = Field(None, description="Explain this class; default: the answer.")
+    weights: str | None = Field(None, description=WEIGHTS)
     layer: str | None = Field(None, description="Layer whose maps are weighed; default: the last convolution.")
-    out: Path | None = Field(None, description="PNG to write; default: beside the run.")
+    out: Path | None = Field(None, description="PNG to write; default: into the run, or here.")
     verdict: bool = Field(True, description="Test whether the map depends on the weights, and say so.")
 
 
