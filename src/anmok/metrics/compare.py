@@ -98,8 +98,10 @@ def paired_bootstrap(
     )  # fmt: skip
 
 
-def compare(right_a: ArrayLike, right_b: ArrayLike, alpha: float = 0.05) -> Comparison:
-    """Judge two runs by which of the same pictures each answered rightly: bool (N,) twice.
+def compare(
+    right_a: ArrayLike, right_b: ArrayLike, alpha: float = 0.05, names: tuple[str, str] = ("A", "B")
+) -> Comparison:
+    """Judge two runs by which of the same pictures each answered rightly: bool (N,) twice. `names`: in the verdict.
 
     >>> right_a, right_b = np.ones(200, bool), np.ones(200, bool)
     >>> right_b[:3] = False
@@ -123,14 +125,14 @@ def compare(right_a: ArrayLike, right_b: ArrayLike, alpha: float = 0.05) -> Comp
         only_b=only_b,
         p_value=p_value,
         difference=difference,
-        verdict=_verdict(difference, p_value, alpha, only_a + only_b),
+        verdict=_verdict(difference, p_value, alpha, only_a + only_b, names),
     )
 
 
-def _verdict(difference: Interval, p_value: float, alpha: float, differing: int) -> str:
+def _verdict(difference: Interval, p_value: float, alpha: float, differing: int, names: tuple[str, str]) -> str:
     if differing == 0:
         return "Both are right and wrong on exactly the same pictures: nothing tells them apart."
-    better = "A" if difference.value > 0 else "B"
+    better = names[0] if difference.value > 0 else names[1]
     points = f"{100 * abs(difference.value):.1f}"
     p_text = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
     if difference.value == 0:

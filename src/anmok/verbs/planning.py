@@ -11,6 +11,7 @@ import yaml
 from anmok.core.errors import DataError, UsageError
 from anmok.core.preparation import Preparation
 from anmok.core.types import Dataset
+from anmok.data.check import compare_classes
 from anmok.data.fingerprint import Fingerprint, difference, fingerprint
 from anmok.data.grouping import group_entries
 from anmok.data.load import find_data, load_data
@@ -88,7 +89,9 @@ def saved_plan(folder: RunFolder, asked: TrainSettings, terminal: Terminal) -> T
         )
     card, data, settings = cards.read(folder), *read_settings(folder)
     settings = settings.model_copy(update={name: getattr(asked, name) for name in asked.model_fields_set & _MAY_CHANGE})
-    dataset = load_split(read_data(data, settings, split=False), folder.path / "split.csv")
+    dataset = read_data(data, settings, split=False)
+    compare_classes(card["classes"], dataset.classes, data)
+    dataset = load_split(dataset, folder.path / "split.csv")
     print_now = fingerprint(dataset)
     changed = difference(Fingerprint.from_json(folder.read_json(FINGERPRINT)), print_now)
     if changed:
