@@ -2,7 +2,7 @@
 
 Two convolutions and two dense layers learn ten kinds of garments. After every epoch the network is judged on pictures
 it does not learn from: the weights of the best epoch are kept, and two epochs without a better one end the training.
-Then look: what were the first filters before learning, what are they now, and what do both layers answer to one picture?
+Then look: what were the first filters before learning, what are they now, and what do both layers make of a picture?
 
     python examples/04_fashion_mnist.py                       # the bundled pictures of Fashion-MNIST, offline
     python examples/04_fashion_mnist.py --data fashion-mnist  # all 70,000, fetched once if they are not here
@@ -89,8 +89,8 @@ def curves(epochs: list[dict[str, float]], best: int) -> Figure:
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     at = np.arange(1, len(epochs) + 1)
-    for name, label in (("loss", "training"), ("val_loss", "validation")):
-        left.plot(at, [row.get(name, np.nan) for row in epochs], marker="o", label=label)
+    for name, label in (("train_loss", "training"), ("val_loss", "validation")):
+        left.plot(at, [row[name] for row in epochs], marker="o", label=label)
     left.set(title="loss", xlabel="epoch")
     left.legend(frameon=False)
     right.plot(at, [100 * row["val_accuracy"] for row in epochs], marker="o", color="C1")

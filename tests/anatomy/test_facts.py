@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import math
+import warnings
 
 import pytest
 import torch
 import torchvision.models as published
 
+import anmok
 import anmok.anatomy
 
 # name: parameters, (conv, fc, norm), MACs, receptive field of the features, of the last convolution or block
@@ -148,3 +150,14 @@ def test_rows_sum_up_at_every_depth(name):
         assert sum(row.parameters for row in rows) == seen.parameters
         assert sum(row.macs for row in rows) == seen.macs
         assert sum(row.activation_bytes for row in rows) == seen.activation_bytes
+
+
+@pytest.mark.parametrize("name", ["alexnet", "vgg11", "googlenet", "inception_v3", "resnet18"])
+def test_answering_holds_no_more_than_torchvisions_networks(name):
+    """Stages are handed out by `features` alone; an answer frees each map as soon as it has been read."""
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = getattr(published, name)()
+        ours = anmok.networks.build(name, num_classes=1000)
+    shape = (3, ours.accepts.natural, ours.accepts.natural)
+    assert anmok.anatomy(ours, shape).peak_bytes <= anmok.anatomy(theirs, shape).peak_bytes

@@ -14,7 +14,7 @@ Networks are plain `nn.Module`s that share this by agreement, not by inheritance
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -97,6 +97,30 @@ class Network(Protocol):
         """Replace the last dense layer by a freshly initialised one."""
 
 
+Keep = Callable[[str, Tensor], Tensor]  # shown a module's name and its map on the way, hands the map back
+
+
+class Kept(dict[str, Tensor]):
+    """Maps by the names of the modules they come from."""
+
+    def __call__(self, name: str, x: Tensor) -> Tensor:
+        """Keep a map and hand it back."""
+        self[name] = x
+        return x
+
+
+def all_stages(net: Any, x: Tensor) -> list[Tensor]:
+    """What `features` hands out, kept on the way through `net.trunk`."""
+    kept = Kept()
+    net.trunk(x, kept)
+    return [kept[stage.name] for stage in net.stages]
+
+
+def keep_nothing(name: str, x: Tensor) -> Tensor:
+    """Hand the map back: an answer alone needs no stage, and its memory is free as soon as it has been read."""
+    return x
+
+
 class Stages(nn.Sequential):
     """A sequence of layers that returns the maps after the layers called `ends`, not only the last one.
 
@@ -107,15 +131,19 @@ class Stages(nn.Sequential):
         super().__init__(layers)
         self.accepts, self.ends = accepts, frozenset(ends)
 
-    def forward(self, x: Tensor) -> list[Tensor]:  # type: ignore[override]
-        """(N, C, H, W) → one map an end, finest first. Raises `UsageError` for input that cannot pass."""
+    def forward(self, x: Tensor, last: bool = False) -> list[Tensor]:  # type: ignore[override]
+        """(N, C, H, W) → one map an end, finest first; with `last` only the last one, and no other is held meanwhile.
+
+        Raises:
+            UsageError: for input that cannot pass.
+        """
         self.accepts.check(x)
         maps = []
         for name, layer in self.named_children():
             x = layer(x)
-            if name in self.ends:
+            if name in self.ends and not last:
                 maps.append(x)
-        return maps
+        return [x] if last else maps
 
 
 def numbered(layers: Sequence[nn.Module]) -> OrderedDict[str, nn.Module]:

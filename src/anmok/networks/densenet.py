@@ -144,7 +144,7 @@ class DenseNet(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The map after the fourth block, normalised and rectified."""
-        return self.features(x)[-1]
+        return self.features(x, last=True)[-1]
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """The last map → logits, or its mean over all places."""

@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from anmok.core.registry import register
 from anmok.networks._blocks import BasicConv2d
 from anmok.networks._card import Card, Paper, about
-from anmok.networks._interface import Accepts, StageInfo, reset_heads
+from anmok.networks._interface import Accepts, Keep, Kept, StageInfo, all_stages, keep_nothing, reset_heads
 from anmok.networks._pretrained import (
     Source,
     initialize_convolutions,
@@ -194,28 +194,32 @@ class GoogLeNet(nn.Module):
         self.fc = nn.Linear(1024, num_classes)
         self.apply(self.initialize)
 
-    def _trunk(self, x: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
-        """The stages, and the maps after 4a and 4d that the auxiliary heads read."""
+    def trunk(self, x: Tensor, keep: Keep) -> Tensor:
+        """The map after 5b; `keep` is shown every map that stages or auxiliary heads read, with its module's name."""
         self.accepts.check(x)
         if self.transform_input:
             x = to_unit_range(x, self.accepts.channels)
-        c1 = self.conv1(x)  #                                           N,   64, 112, 112
-        c2 = self.conv3(self.conv2(self.norm1(self.maxpool1(c1))))  #   N,  192,  56,  56
-        x = self.maxpool2(self.norm2(c2))  #                            N,  192,  28,  28
-        c3 = self.inception3b(self.inception3a(x))  #                   N,  480,  28,  28
-        i4a = self.inception4a(self.maxpool3(c3))  #                    N,  512,  14,  14
-        i4d = self.inception4d(self.inception4c(self.inception4b(i4a)))  # N, 528, 14, 14
-        c4 = self.inception4e(i4d)  #                                   N,  832,  14,  14
-        c5 = self.inception5b(self.inception5a(self.maxpool4(c4)))  #   N, 1024,   7,   7
-        return [c1, c2, c3, c4, c5], i4a, i4d
+        x = keep("conv1", self.conv1(x))  #               N,   64, 112, 112
+        x = self.norm1(self.maxpool1(x))  #               N,   64,  56,  56
+        x = keep("conv3", self.conv3(self.conv2(x)))  #   N,  192,  56,  56
+        x = self.maxpool2(self.norm2(x))  #               N,  192,  28,  28
+        x = self.inception3a(x)
+        x = keep("inception3b", self.inception3b(x))  #   N,  480,  28,  28
+        x = self.maxpool3(x)
+        x = keep("inception4a", self.inception4a(x))  #   N,  512,  14,  14
+        x = self.inception4c(self.inception4b(x))
+        x = keep("inception4d", self.inception4d(x))  #   N,  528,  14,  14
+        x = keep("inception4e", self.inception4e(x))  #   N,  832,  14,  14
+        x = self.inception5a(self.maxpool4(x))
+        return keep("inception5b", self.inception5b(x))  # N, 1024,  7,   7
 
     def features(self, x: Tensor) -> list[Tensor]:
         """(N, C, H, W) → the stem's two maps and those after 3b, 4e and 5b."""
-        return self._trunk(x)[0]
+        return all_stages(self, x)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The map after 5b."""
-        return self.features(x)[-1]
+        return self.trunk(x, keep_nothing)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """The last map → logits, or its mean over all places."""
@@ -224,11 +228,11 @@ class GoogLeNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor | GoogLeNetOutputs:
         """(N, in_channels, H, W) → logits (N, num_classes); in training with auxiliary heads all three."""
-        maps, i4a, i4d = self._trunk(x)
-        logits = self.forward_head(maps[-1])
-        if self.training and self.aux_logits:
-            return GoogLeNetOutputs(logits, self.aux2(i4d), self.aux1(i4a))
-        return logits
+        if not (self.training and self.aux_logits):
+            return self.forward_head(self.forward_features(x))
+        kept = Kept()
+        logits = self.forward_head(self.trunk(x, kept))
+        return GoogLeNetOutputs(logits, self.aux2(kept["inception4d"]), self.aux1(kept["inception4a"]))
 
     def initialize(self, module: nn.Module) -> None:
         """See the head of this file."""

@@ -6,7 +6,6 @@ into two 3×3 and 7×7 into 1×7 and 7×1. (N, 3, 299, 299) → logits (N, 1000)
 `InceptionOutputs` of two logits.
 
 Layer names are those of the published weights (and of the TensorFlow code before them).
-
 Initialisation: N(0, 0.1²) cut off at ±2; 0.001 for the auxiliary head's dense layer.
 """
 
@@ -21,7 +20,7 @@ from torch.nn import functional as F
 from anmok.core.registry import register
 from anmok.networks._blocks import BasicConv2d
 from anmok.networks._card import Card, Paper, about
-from anmok.networks._interface import Accepts, StageInfo, reset_heads
+from anmok.networks._interface import Accepts, Keep, Kept, StageInfo, all_stages, keep_nothing, reset_heads
 from anmok.networks._pretrained import Source, load, to_unit_range, torchvision_file, truncated_normal, wants_published
 
 CARD = Card(
@@ -232,24 +231,28 @@ class Inception3(nn.Module):
         self.fc = nn.Linear(2048, num_classes)
         self.apply(self.initialize)
 
-    def features(self, x: Tensor) -> list[Tensor]:
-        """(N, C, H, W) → the stem's two maps and those after the blocks at 35, 17 and 8."""
+    def trunk(self, x: Tensor, keep: Keep) -> Tensor:
+        """The map after the last block; `keep` is shown the maps of all stages with their modules' names."""
         self.accepts.check(x)
         if self.transform_input:
             x = to_unit_range(x, self.accepts.channels)
-        x = self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x))  #                       N,   32, 147, 147
-        c1 = self.Conv2d_2b_3x3(x)  #                                          N,   64, 147, 147
-        c2 = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(self.maxpool1(c1)))  #      N,  192,  71,  71
-        x = self.Mixed_5c(self.Mixed_5b(self.maxpool2(c2)))  #                 N,  288,  35,  35
-        c3 = self.Mixed_5d(x)  #                                               N,  288,  35,  35
-        x = self.Mixed_6d(self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(c3))))  #  N,  768,  17,  17
-        c4 = self.Mixed_6e(x)  #                                               N,  768,  17,  17
-        c5 = self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(c4)))  #                N, 2048,   8,   8
-        return [c1, c2, c3, c4, c5]
+        x = self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x))  #            N,   32, 147, 147
+        x = keep("Conv2d_2b_3x3", self.Conv2d_2b_3x3(x))  #         N,   64, 147, 147
+        x = self.Conv2d_3b_1x1(self.maxpool1(x))  #                 N,   80,  73,  73
+        x = keep("Conv2d_4a_3x3", self.Conv2d_4a_3x3(x))  #         N,  192,  71,  71
+        x = self.Mixed_5c(self.Mixed_5b(self.maxpool2(x)))  #       N,  288,  35,  35
+        x = keep("Mixed_5d", self.Mixed_5d(x))  #                   N,  288,  35,  35
+        x = self.Mixed_6d(self.Mixed_6c(self.Mixed_6b(self.Mixed_6a(x))))
+        x = keep("Mixed_6e", self.Mixed_6e(x))  #                   N,  768,  17,  17
+        return keep("Mixed_7c", self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(x))))  # N, 2048, 8, 8
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """(N, C, H, W) → the stem's two maps and those after the blocks at 35, 17 and 8."""
+        return all_stages(self, x)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The map after the last block."""
-        return self.features(x)[-1]
+        return self.trunk(x, keep_nothing)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """The last map → logits, or its mean over all places."""
@@ -258,12 +261,12 @@ class Inception3(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor | InceptionOutputs:
         """(N, in_channels, H, W) → logits (N, num_classes); in training with the auxiliary head both."""
-        with_aux = self.training and self.aux_logits
-        if with_aux:
-            self.accepts_with_aux.check(x)
-        maps = self.features(x)
-        logits = self.forward_head(maps[-1])
-        return InceptionOutputs(logits, self.AuxLogits(maps[-2])) if with_aux else logits
+        if not (self.training and self.aux_logits):
+            return self.forward_head(self.forward_features(x))
+        self.accepts_with_aux.check(x)
+        kept = Kept()
+        logits = self.forward_head(self.trunk(x, kept))
+        return InceptionOutputs(logits, self.AuxLogits(kept["Mixed_6e"]))
 
     def initialize(self, module: nn.Module) -> None:
         """See the head of this file."""
@@ -290,10 +293,8 @@ def inception_v3(
 
     Args:
         aux_logits: with the auxiliary head, which in training needs pictures of 299 and more.
-        transform_input: rescale pictures from ImageNet's normalisation to [-1, 1], as published weights need it. By
-            default only with those.
+        transform_input: rescale ImageNet's normalisation to [-1, 1]; by default for published weights, which need it.
     """
-    if transform_input is None:
-        transform_input = wants_published(weights, WEIGHTS)
-    net = Inception3(num_classes, in_channels, aux_logits=aux_logits, transform_input=transform_input, dropout=dropout)
+    rescale = wants_published(weights, WEIGHTS) if transform_input is None else transform_input
+    net = Inception3(num_classes, in_channels, aux_logits=aux_logits, transform_input=rescale, dropout=dropout)
     return load(net, weights, WEIGHTS, unused=() if aux_logits else ("AuxLogits.",))

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from anmok.core.registry import register
 from anmok.networks._card import Card, Paper, about
-from anmok.networks._interface import Accepts, StageInfo, reset_heads
+from anmok.networks._interface import Accepts, Keep, StageInfo, all_stages, keep_nothing, reset_heads
 from anmok.networks._pretrained import Source, initialize_convolutions, load, torchvision_file
 
 DEPTHS = {  # residual blocks in each of the four groups
@@ -85,13 +85,8 @@ _V15 = (
 def _card(name: str) -> Card:
     title = name.replace("resnet", "ResNet-")
     bottleneck = name not in ("resnet18", "resnet34")
-    return replace(
-        CARD,
-        title=title,
-        cost=_COSTS[name],
-        reach_for=_REACH[name],
-        differences=(_V15,) if bottleneck else (),
-    )
+    differences = (_V15,) if bottleneck else ()
+    return replace(CARD, title=title, cost=_COSTS[name], reach_for=_REACH[name], differences=differences)
 
 
 def _card_2015(name: str, macs: str) -> Card:
@@ -190,19 +185,23 @@ class ResNet(nn.Module):
         self.fc = nn.Linear(512 * block.expansion, num_classes)
         self.apply(self.initialize)
 
+    def trunk(self, x: Tensor, keep: Keep) -> Tensor:
+        """The map after the fourth group; `keep` is shown every stage's (widths as in ResNet-18)."""
+        self.accepts.check(x)  #                              N,   3, 224, 224
+        x = keep("relu", self.relu(self.bn1(self.conv1(x))))  # N, 64, 112, 112
+        x = self.maxpool(x)
+        x = keep("layer1", self.layer1(x))  #                 N,  64,  56,  56
+        x = keep("layer2", self.layer2(x))  #                 N, 128,  28,  28
+        x = keep("layer3", self.layer3(x))  #                 N, 256,  14,  14
+        return keep("layer4", self.layer4(x))  #              N, 512,   7,   7
+
     def features(self, x: Tensor) -> list[Tensor]:
-        """(N, C, H, W) → the stem's map and those of the four groups (widths as in ResNet-18)."""
-        self.accepts.check(x)  #                     N,   3, 224, 224
-        c1 = self.relu(self.bn1(self.conv1(x)))  #   N,  64, 112, 112
-        c2 = self.layer1(self.maxpool(c1))  #        N,  64,  56,  56
-        c3 = self.layer2(c2)  #                      N, 128,  28,  28
-        c4 = self.layer3(c3)  #                      N, 256,  14,  14
-        c5 = self.layer4(c4)  #                      N, 512,   7,   7
-        return [c1, c2, c3, c4, c5]
+        """(N, C, H, W) → the stem's map and those of the four groups."""
+        return all_stages(self, x)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The map after the fourth group."""
-        return self.features(x)[-1]
+        return self.trunk(x, keep_nothing)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """The last map → logits, or its mean over all places."""
@@ -229,9 +228,8 @@ def _group(
     out = width * block.expansion
     downsample = None
     if stride != 1 or channels != out:
-        downsample = nn.Sequential(
-            nn.Conv2d(channels, out, kernel_size=1, stride=stride, bias=False), nn.BatchNorm2d(out)
-        )
+        project = nn.Conv2d(channels, out, kernel_size=1, stride=stride, bias=False)
+        downsample = nn.Sequential(project, nn.BatchNorm2d(out))
     first = block(channels, width, stride, downsample, early)
     return nn.Sequential(first, *(block(out, width, 1, None, early) for _ in range(depth - 1)))
 

@@ -117,7 +117,7 @@ class VGG(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The map after the fifth pooling."""
-        return self.features(x)[-1]
+        return self.features(x, last=True)[-1]
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """The last map → logits, or the 4096 numbers before them."""

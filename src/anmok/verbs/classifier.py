@@ -105,7 +105,7 @@ def named(name: str, weights: str | None = None, *, imgsz: int | None = None, de
     looks = of_timm.preprocessing if file is None else file.preprocessing
     outputs = of_timm.net.num_classes if file is None else file.classes
     classes = imagenet_classes() if outputs == len(imagenet_classes()) else None
-    return Classifier(network, classes, _as_published(looks, imgsz), title=name, device=device)
+    return Classifier(network, classes, prepared_as(looks, imgsz), title=name, device=device)
 
 
 def _here_already(name: str, files: Mapping[str, Weights]) -> str:
@@ -134,10 +134,11 @@ def preparation_for(network: nn.Module, imgsz: int | None = None) -> Preparation
     if read not in (1, 3):
         raise UsageError("pictures have one or three channels", got=f"a network that reads {read}", allowed="1 or 3")
     side = imgsz or (accepts.natural if accepts is not None else NATURAL)
-    return _as_published(Preprocessing(size=side, resize=side), side, read)
+    return prepared_as(Preprocessing(size=side, resize=side), side, read)
 
 
-def _as_published(looks: Preprocessing, imgsz: int | None, channels: int = 3) -> Preparation:
+def prepared_as(looks: Preprocessing, imgsz: int | None, channels: int = 3) -> Preparation:
+    """Published preprocessing as a `Preparation`; another size keeps the proportion of resize and crop."""
     size = imgsz or looks.size
     store = max(size, round(size * looks.resize / looks.size))
     grey = channels == 1

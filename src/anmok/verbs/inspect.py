@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,12 @@ from anmok.anatomy.maps import feature_maps, filters_figure, filters_of, maps_fi
 from anmok.anatomy.structure import Anatomy
 from anmok.anatomy.text import render
 from anmok.core.errors import UsageError
-from anmok.core.pictures import load_picture
-from anmok.core.preparation import Preparation, centre_crop
-from anmok.networks import NETWORKS, TIMM, build, card, published
-from anmok.verbs.run import Run, load
+from anmok.core.preparation import Preparation
+from anmok.networks import build, card, published
+from anmok.verbs.classifier import NATURAL, Classifier, is_network, preparation_for, prepared_as
+from anmok.verbs.opened import OpenedRun, classifier_of
+from anmok.verbs.predict import prepared_picture
 from anmok.verbs.settings import InspectSettings
-
-NATURAL = 224  # pixels, for networks that do not say
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,20 @@ class Inspected:
 
 @dataclass(frozen=True)
 class _Subject:
-    """What is inspected. `preparation` brings a picture to the network; `real`: weights are there, not only shapes."""
+    """What is inspected: its name for headings and files, and what is known about it. `shape`: of one picture."""
 
     title: str
     network: nn.Module
-    preparation: Preparation
+    shape: tuple[int, int, int]
+    preparation: Preparation | None
     about: str
-    real: bool
+
+    def file_name(self, layer: str, what: str) -> str:
+        """A name for a picture of one layer."""
+        return f"{re.sub(r'[^0-9A-Za-z_.]+', '-', self.title.split(' ')[0])}-{layer}-{what}.png"
 
 
-def inspect(subject: str | Path | nn.Module | Run, **settings: Any) -> Inspected:
+def inspect(subject: str | Path | nn.Module | Classifier, **settings: Any) -> Inspected:
     """Look into a network.
 
     Args:
@@ -59,9 +63,8 @@ def inspect(subject: str | Path | nn.Module | Run, **settings: Any) -> Inspected
         PictureError: the picture cannot be read.
     """
     asked: InspectSettings = InspectSettings.of(**settings)
-    found = _subject(subject, asked)
-    shape = (found.preparation.channels, found.preparation.size, found.preparation.size)
-    taken = anatomy(found.network, shape)
+    found = _by_name(subject, asked) if is_network(subject) else _opened(subject, asked)
+    taken = anatomy(found.network, found.shape)
     text = render(taken, 0 if asked.depth is None else asked.depth)
     if asked.card and found.about:
         text = f"{found.about}\n\n{text}"
@@ -70,63 +73,62 @@ def inspect(subject: str | Path | nn.Module | Run, **settings: Any) -> Inspected
         draw(taken, asked.draw, title=found.title)
         pictures.append(asked.draw)
     if asked.picture is not None:
-        pictures += _look_inside(found, asked)
+        pictures += _look_inside(found, asked, asked.picture)
     return Inspected(taken, text, pictures)
 
 
-def _subject(subject: str | Path | nn.Module | Run, asked: InspectSettings) -> _Subject:
+def _by_name(subject: Any, asked: InspectSettings) -> _Subject:
+    """Without weights for structure alone; with weights, random ones unless asked for, to look at filters and maps."""
+    name, about = str(subject), card(subject)
+    with torch.device("meta" if asked.picture is None and asked.weights is None else "cpu"):
+        network: Any = build(
+            name, num_classes=asked.num_classes, in_channels=asked.channels, weights=asked.weights
+        ).eval()
+    size = asked.imgsz or about.natural
+    preparation = None
+    if asked.picture is not None:
+        files = published(name)
+        file = files.get(asked.weights or "") or (list(files.values())[-1] if asked.weights and files else None)
+        preparation = prepared_as(file.preprocessing, size, network.accepts.channels) if file else preparation_for(
+            network, size
+        )  # fmt: skip
+    return _Subject(name, network, (network.accepts.channels, size, size), preparation, str(about))
+
+
+def _opened(subject: str | Path | nn.Module | Classifier, asked: InspectSettings) -> _Subject:
+    """A run, or a module of one's own; neither takes weights, classes or channels."""
+    if asked.weights is not None or asked.num_classes is not None:
+        raise UsageError("only a network by its name is built to order", got=f"{subject!r} with weights or num_classes")
     if isinstance(subject, nn.Module):
-        return _Subject(type(subject).__name__, subject, _plain(asked, NATURAL), "", real=True)
-    name = str(subject)
-    if not isinstance(subject, Run) and (name in NETWORKS or name.startswith(TIMM)):
-        return _by_name(name, asked)
-    if not isinstance(subject, Run) and not Path(name).exists():
-        NETWORKS[name]  # raises, naming the nearest
-    run = subject if isinstance(subject, Run) else load(name)
-    network = run.card["network"]["name"]
-    about = str(card(network)) if network in NETWORKS else ""
-    return _Subject(f"{run.path.name} ({network})", run.network, run.preparation, about, real=True)
+        first = next((part for part in subject.modules() if isinstance(part, nn.Conv2d)), None)
+        channels = asked.channels or (3 if first is None else first.in_channels)
+        size = asked.imgsz or int(getattr(getattr(subject, "accepts", None), "natural", NATURAL))
+        preparation = None if asked.picture is None else preparation_for(subject, size)
+        return _Subject(type(subject).__name__, subject, (channels, size, size), preparation, "")
+    one = classifier_of(subject)
+    size, channels = asked.imgsz or one.preparation.size, one.preparation.channels
+    name = one.card["network"]["name"] if isinstance(one, OpenedRun) else ""
+    about = str(card(name)) if is_network(name) else ""
+    preparation = replace(one.preparation, size=size, store=max(size, one.preparation.store))
+    return _Subject(one.title, one.network, (channels, size, size), preparation, about)
 
 
-def _by_name(name: str, asked: InspectSettings) -> _Subject:
-    about = card(name)
-    preparation = _plain(asked, about.natural)
-    known = published(name).get(asked.weights or "")
-    if known is not None:
-        looks = known.preprocessing
-        preparation = Preparation(
-            asked.imgsz or looks.size, asked.imgsz or looks.size, asked.channels, mean=looks.mean, std=looks.std
-        )
-    real = asked.picture is not None or asked.weights is not None
-    with torch.device("cpu" if real else "meta"):
-        network = build(name, num_classes=asked.num_classes, in_channels=asked.channels, weights=asked.weights).eval()
-    return _Subject(name, network, preparation, str(about), real)
-
-
-def _plain(asked: InspectSettings, natural: int) -> Preparation:
-    size, half = asked.imgsz or natural, (0.5,) * asked.channels
-    if asked.channels not in (1, 3) and asked.picture is not None:
-        raise UsageError("a picture has one or three channels", got=asked.channels, allowed="1 or 3")
-    return Preparation(size, size, asked.channels if asked.channels in (1, 3) else 3, mean=half, std=half)
-
-
-def _look_inside(found: _Subject, asked: InspectSettings) -> list[Path]:
-    """The filters of the first convolution (or of the layer asked for, if it is one) and the maps of a layer."""
-    assert asked.picture is not None
-    picture = _normalised(asked.picture, found.preparation)
-    layer, weights = filters_of(found.network)
-    layer = asked.layer or layer
-    maps = feature_maps(found.network, picture, layer)
-    stem = f"{found.title.split(' ')[0].replace(':', '-').replace('/', '-')}-{layer}"
-    if asked.layer in {name for name, part in found.network.named_modules() if isinstance(part, nn.Conv2d)}:
-        _, weights = filters_of(found.network, asked.layer)
-    return [
-        save(filters_figure(f"{found.title}, {layer}", weights), asked.out / f"{stem}-filters.png"),
-        save(maps_figure(f"{found.title}, {layer}", maps), asked.out / f"{stem}-maps.png"),
-    ]
+def _look_inside(found: _Subject, asked: InspectSettings, path: Path) -> list[Path]:
+    """The maps of a layer, and its filters where it is a convolution; by default the first convolution."""
+    assert found.preparation is not None
+    convolutions = [name for name, part in found.network.named_modules() if isinstance(part, nn.Conv2d)]
+    layer = asked.layer or filters_of(found.network)[0]
+    maps = feature_maps(found.network, _normalised(path, found.preparation), layer)
+    made = []
+    if layer in convolutions:
+        _, weights = filters_of(found.network, layer)
+        figure = filters_figure(f"{found.title}, {layer}", weights)
+        made.append(save(figure, asked.out / found.file_name(layer, "filters")))
+    made.append(save(maps_figure(f"{found.title}, {layer}", maps), asked.out / found.file_name(layer, "maps")))
+    return made
 
 
 def _normalised(path: Path, preparation: Preparation) -> Tensor:
-    pixels = centre_crop(load_picture(path, preparation).pixels, preparation.size).astype(np.float32) / 255
+    pixels = prepared_picture(path, preparation).astype(np.float32) / 255
     mean, std = (np.array(values, np.float32) for values in (preparation.mean, preparation.std))
     return torch.from_numpy((pixels - mean) / std).permute(2, 0, 1)

@@ -6,10 +6,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.transforms import Bbox
+
 from anmok.anatomy.figures import INK, new_figure, save
 from anmok.verbs.knife import Knife
 
 AREA = 4.5e4  # parameters a square point
+ABOVE = ((0.8, 0.8), (-0.8, 0.8), (0.8, 2.2), (0.8, 3.8))  # for circles on the lower edge
+# Where a name may stand, in radii right of and above its circle's centre; the last is taken where none is free.
+AROUND = (
+    (1.0, 0.0),
+    (-1.0, 0.0),
+    (0.8, 0.8),
+    (0.8, -0.8),
+    (-0.8, 0.8),
+    (-0.8, -0.8),
+    (0, 1.2),
+    (0, -1.2),
+    (0.8, 2.2),
+    (0.8, -2.2),
+)
 
 
 def draw_scatter(knives: Sequence[Knife], imgsz: int, path: Path) -> Path:
@@ -24,9 +40,9 @@ def draw_scatter(knives: Sequence[Knife], imgsz: int, path: Path) -> Path:
     axes.set_ylim(low - 0.35 * room, high + 0.3 * room)
     xs = [_x(knife, measured) for knife in knives]
     axes.set_xscale("log")
-    axes.set_xlim(min(xs) / 1.8, max(xs) * 2.4)
-    for number, knife in sorted(enumerate(knives), key=lambda pair: -pair[1].parameters):  # small ones on top
-        _point(axes, knife, xs[number], f"C{number % 10}")
+    axes.set_xlim(min(xs) / 1.8, max(xs) * 3)
+    largest_first = sorted(enumerate(knives), key=lambda pair: -pair[1].parameters)  # small ones on top
+    _label(axes, [_point(axes, knife, xs[number], f"C{number % 10}") for number, knife in largest_first])
     if len(known) < len(knives):
         axes.text(0.995, 0.012, "on the lower edge: no published accuracy", transform=axes.transAxes, fontsize=8.5,
                   color=INK, ha="right")  # fmt: skip
@@ -49,15 +65,45 @@ def _meaning(knives: Sequence[Knife], imgsz: int, measured: bool) -> str:
     return f"milliseconds a picture of {imgsz} pixels on this machine, {knives[0].cost.batch} at once"
 
 
-def _point(axes: Any, knife: Knife, x: float, colour: str) -> None:
-    size = knife.parameters / AREA + 12
-    below = knife.top1 is None
-    y = axes.get_ylim()[0] if below else knife.top1
-    axes.scatter(x, y, s=size, color=colour, alpha=0.75, edgecolors="white", linewidths=1.2, clip_on=False, zorder=3)
-    away = (size**0.5) / 2 + 3  # the circle's radius in points, and a little air
-    text = f"{knife.name}\n{knife.parameters / 1e6:.3g} million"
-    axes.annotate(text, (x, y), xytext=(0.72 * away, 0.72 * away), textcoords="offset points", fontsize=9.5, color=INK,
-                  zorder=4)  # fmt: skip
+def _point(axes: Any, knife: Knife, x: float, colour: str) -> tuple[Knife, float, float]:
+    """The circle, and where it stands: its knife, x and y."""
+    y = axes.get_ylim()[0] if knife.top1 is None else knife.top1
+    axes.scatter(x, y, s=_area(knife), color=colour, alpha=0.75, edgecolors="white", linewidths=1.2, clip_on=False,
+                 zorder=3)  # fmt: skip
+    return knife, x, y
+
+
+def _area(knife: Knife) -> float:
+    return knife.parameters / AREA + 12
+
+
+def _sign(value: float) -> int:
+    return (value > 0) - (value < 0)
+
+
+def _label(axes: Any, points: Sequence[tuple[Knife, float, float]]) -> None:
+    """A name beside every circle, in the first place around it where no other name and no other circle is."""
+    points_to_pixels = axes.figure.dpi / 72
+    circles = []
+    for knife, x, y in points:
+        radius = _area(knife) ** 0.5 / 2 * points_to_pixels
+        column, row = axes.transData.transform((x, y))
+        circles.append(Bbox.from_extents(column - radius, row - radius, column + radius, row + radius))
+    taken: list[Bbox] = []
+    for place, (knife, x, y) in enumerate(points):
+        away = _area(knife) ** 0.5 / 2 + 4
+        for right, up in AROUND if knife.top1 is not None else ABOVE:
+            text = axes.annotate(
+                f"{knife.name}, {knife.parameters / 1e6:.3g} M", (x, y), xytext=(right * away, up * away),
+                textcoords="offset points", fontsize=9.5, color=INK, zorder=4,
+                va=("top", "center", "bottom")[_sign(up) + 1], ha=("right", "center", "left")[_sign(right) + 1],
+            )  # fmt: skip
+            box = text.get_window_extent()
+            others = [*taken, *circles[:place], *circles[place + 1 :]]
+            if not any(box.overlaps(other) for other in others) or (right, up) in (AROUND[-1], ABOVE[-1]):
+                taken.append(box)
+                break
+            text.remove()
 
 
 def _ticks(axes: Any) -> None:

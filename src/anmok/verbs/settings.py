@@ -190,13 +190,13 @@ class InspectSettings(Settings):
     """What a network is: layer by layer, as a drawing, and what its filters and maps look like."""
 
     imgsz: Annotated[int, Field(ge=1, le=8192)] | None = Field(None, description="Side in pixels; default: its own.")
-    channels: Count = Field(3, description="Channels of the picture.")
-    num_classes: Count = Field(1000, description="Outputs of a network asked for by name.")
+    channels: Count | None = Field(None, description="Channels of the picture; default: the network's own.")
+    num_classes: Count | None = Field(None, description="Outputs of a network by its name; default: its own.")
     weights: str | None = Field(None, description="imagenet, or a file; default: random ones, enough for structure.")
     depth: Annotated[int, Field(ge=0)] | None = Field(None, description="How far to unfold; default: a screenful.")
     draw: Path | None = Field(None, description="Draw the network to this .svg or .png file.")
     picture: Path | None = Field(None, description="Show the filters and the maps this picture makes.")
-    layer: str | None = Field(None, description="Layer whose maps are shown; default: the first convolution.")
+    layer: str | None = Field(None, description="Layer whose filters and maps are shown; default: the first.")
     out: Path = Field(Path(), description="Folder for pictures of filters and maps.")
     card: bool = Field(True, description="Show the card of a known network.")
 
