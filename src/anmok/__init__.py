@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from anmok.verbs.inspect import inspect
     from anmok.verbs.predict import predict
     from anmok.verbs.run import Run, load
+    from anmok.verbs.seeds import train_seeds
     from anmok.verbs.train import train
 
 __version__ = "0.1.0"
@@ -46,6 +47,7 @@ _PLACES = {
     "predict": "anmok.verbs.predict",
     "Run": "anmok.verbs.run",
     "train": "anmok.verbs.train",
+    "train_seeds": "anmok.verbs.seeds",
 }
 _ROOMS = ("anatomy", "networks")
 
@@ -64,6 +66,7 @@ __all__ = [
     "networks",
     "predict",
     "train",
+    "train_seeds",
 ]
 
 

@@ -64,6 +64,9 @@ def train_command(
     *,
     settings: Annotated[TrainSettings | None, Flags] = None,
     settings_file: Annotated[Path | None, Parameter(name="--settings", help="YAML of settings; flags win.")] = None,
+    seeds: Annotated[
+        int | None, Parameter(help="Train so many times, with seeds in sequence; mean and spread.")
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
@@ -80,6 +83,10 @@ def train_command(
         data = data or from_file.pop("data", None)
         from_file.pop("data", None)
         given = {**from_file, **given}
+    if seeds is not None:
+        found = _verb("seeds", "train_seeds")(data, seeds=seeds, quiet=quiet or json, **given)
+        print(show.as_json(found.to_json()) if json else show.seeds_text(found))
+        return 0
     run = _verb("train")(data, quiet=quiet or json, **given)
     return show.print_run(run, not json)
 
@@ -231,8 +238,8 @@ def compare_command(
     return 0
 
 
-def _verb(name: str) -> Any:
-    return getattr(import_module(f"anmok.verbs.{name}"), name)
+def _verb(name: str, function: str | None = None) -> Any:
+    return getattr(import_module(f"anmok.verbs.{name}"), function or name)
 
 
 def _opened(run: Path, given: dict[str, Any]) -> Any:

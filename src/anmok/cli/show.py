@@ -63,6 +63,17 @@ def print_report(report: Any) -> None:
             print(f"and {len(groups) - SHOWN:,} more; --json lists all")
 
 
+def seeds_text(found: Any) -> str:
+    """The runs, then each figure's mean and spread."""
+    lines = [str(run.path) for run in found.runs]
+    lines += ["", f"{found.split} split, {len(found.runs)} seeds: mean ± standard deviation (lowest to highest)"]
+    for name, spread in found.figures.items():
+        around = "" if spread.deviation is None else f" ± {spread.deviation:.4f}"
+        told = f"{spread.mean:.4f}{around} ({spread.lowest:.4f} to {spread.highest:.4f})"
+        lines.append(f"{name.replace('_', ' ')}: {told}")
+    return "\n".join([*lines, str(found.path)])
+
+
 def duel_text(found: Any) -> str:
     """Figures of two runs side by side, the interval of their difference, and the verdict."""
     first, second = found.names

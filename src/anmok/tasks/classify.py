@@ -1,7 +1,8 @@
 """Classification: one picture, one class.
 
 One stage of one phase: cross entropy on augmented batches, judged after each epoch by accuracy on the validation
-split, with averaged weights where the recipe asks for them.
+split, with averaged weights where the recipe asks for them. Where classes are balanced, by macro recall: accuracy would
+favour the epochs that neglect rare classes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from anmok.core.types import Batch, Prediction
 from anmok.data.augment import blend
 from anmok.engine.devices import Devices
 from anmok.losses.cross_entropy import cross_entropy, mixed_targets
+from anmok.metrics.precision_recall import macro_recall
 from anmok.tasks.optimizers import build_optimizer, one_cycle
 from anmok.tasks.recipe import Recipe
 
@@ -35,6 +37,7 @@ class Classify:
         devices: where to compute.
         recipe: how to train; None for a network that only answers.
         train, val: batches; `val` in order and not augmented.
+        weights: of each class in the loss; None: all count alike.
     """
 
     name = "classify"
@@ -48,9 +51,10 @@ class Classify:
         recipe: Recipe | None = None,
         train: Batches | None = None,
         val: Batches | None = None,
+        weights: Sequence[float] | None = None,
     ) -> None:
         self.network, self.classes, self.preparation, self.devices = network, tuple(classes), preparation, devices
-        self.recipe, self.train, self.val = recipe, train, val
+        self.recipe, self.train, self.val, self.weights = recipe, train, val, weights
         self.mirror = recipe is not None and recipe.mirror
         mean, std = torch.tensor(preparation.mean), torch.tensor(preparation.std)
         self._shift, self._scale = (-mean / std).view(-1, 1, 1), (1 / (255 * std)).view(-1, 1, 1)
@@ -70,22 +74,22 @@ class Classify:
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Nothing to take back."""
 
+    def fit_phase(self) -> Phase:
+        """The one phase: cross entropy descended by the recipe's optimizer."""
+        assert self.recipe is not None
+        optimizer, schedule = build_optimizer(self.network, self.recipe), one_cycle(self.recipe.warmup)
+        return Phase("classify", self.networks(), optimizer, self.loss, schedule=schedule)
+
     def _fit(self) -> Stage:
         assert self.recipe is not None and self.train is not None
-        phase = Phase(
-            "classify",
-            self.networks(),
-            build_optimizer(self.network, self.recipe),
-            self.loss,
-            schedule=one_cycle(self.recipe.warmup),
-        )
+        judged_by = "val_accuracy" if self.recipe.balance == "none" else "val_macro_recall"
         return Stage(
             "fit",
             self.train,
-            [phase],
+            [self.fit_phase()],
             self.recipe.epochs,
             evaluate=self.evaluate if self.val is not None else None,
-            monitor="val_accuracy" if self.val is not None else "loss",
+            monitor=judged_by if self.val is not None else "loss",
             mode="max" if self.val is not None else "min",
             patience=self.recipe.patience,
             average=self.recipe.average,
@@ -106,10 +110,11 @@ class Classify:
             targets = mixed_targets(targets, partners, batch.extra["weight"], len(self.classes))
         outputs = self.network(x)
         logits, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
-        loss = cross_entropy(logits, targets, self.recipe.label_smoothing)
+        weight = None if self.weights is None else logits.new_tensor(self.weights, dtype=torch.float32)
+        loss = cross_entropy(logits, targets, self.recipe.label_smoothing, weight)
         for side in auxiliary:
             if side is not None:
-                loss = loss + AUXILIARY_WEIGHT * cross_entropy(side, targets, self.recipe.label_smoothing)
+                loss = loss + AUXILIARY_WEIGHT * cross_entropy(side, targets, self.recipe.label_smoothing, weight)
         return {"loss": loss}
 
     @torch.no_grad()
@@ -138,11 +143,15 @@ class Classify:
         return np.concatenate([logits for logits, _ in parts]), np.concatenate([targets for _, targets in parts])
 
     def evaluate(self) -> Mapping[str, float]:
-        """Loss (nats, unsmoothed) and accuracy on the validation split."""
+        """Loss (nats, unsmoothed) and accuracy on the validation split; with balanced classes macro recall too."""
         assert self.val is not None
         logits, targets = (torch.from_numpy(array) for array in self.collect(self.val.epoch(0)))
         right = (logits.argmax(1) == targets).float().mean()
-        return {"val_loss": cross_entropy(logits, targets).item(), "val_accuracy": right.item()}
+        figures = {"val_loss": cross_entropy(logits, targets).item(), "val_accuracy": right.item()}
+        if self.recipe is None or self.recipe.balance == "none":
+            return figures
+        recall = macro_recall(targets.numpy(), logits.numpy()) if logits.isfinite().all() else float("nan")
+        return figures | {"val_macro_recall": recall}
 
     def predictions(self, batch: Batch, logits: Tensor, temperature: float = 1.0) -> Iterator[Prediction]:
         """Labels and probabilities of one batch, the likeliest first."""

@@ -13,6 +13,7 @@ from anmok.core.types import Dataset, Entry
 from anmok.data import cache
 from anmok.data.augment import Augment
 from anmok.data.loader import Loader, Source
+from anmok.tasks.balance import EvenLoader
 
 MEASURED = 4096  # pictures whose mean and spread stand for all
 
@@ -30,14 +31,18 @@ class Decoded:
     preparation: Preparation
 
     def loader(self, split: str | None, batch: int, *, seed: int = 0, augment: Augment | None = None,
-               workers: int = 0) -> Loader:  # fmt: skip
-        """Batches of one split (None: of everything), augmented and shuffled only where `augment` is given."""
+               workers: int = 0, even: bool = False) -> Loader:  # fmt: skip
+        """Batches of one split (None: of everything), augmented and shuffled only where `augment` is given.
+
+        `even`: show every class equally often, see `anmok.tasks.balance`.
+        """
         chosen = [i for i, entry in enumerate(self.dataset.entries) if split is None or entry.split == split]
         entries: Sequence[Entry] = [self.dataset.entries[i] for i in chosen]
         targets = np.array([-1 if entry.target is None else entry.target for entry in entries], np.int64)
         ids = [entry.id for entry in entries]
         rows = self.rows[np.array(chosen, int)]
-        return Loader(self.source, rows, targets, ids, self.preparation.size, batch, seed, augment, workers)
+        kind = EvenLoader if even else Loader
+        return kind(self.source, rows, targets, ids, self.preparation.size, batch, seed, augment, workers)
 
     def normalised(self) -> Decoded:
         """The same with the preparation's mean and std measured on training pictures, evenly spread over them."""

@@ -35,6 +35,7 @@ class Recipe:
         patience: epochs without a better validation figure before stopping, or None.
         mirror: answer with the mean over a picture and its mirror image.
         augment: what training does to pictures.
+        balance: what is done about uneven classes: "none", "weights" or "sampling", see `anmok.tasks.balance`.
     """
 
     network: str
@@ -49,6 +50,7 @@ class Recipe:
     patience: int | None = None
     mirror: bool = False
     augment: Augment = field(default_factory=Augment)
+    balance: str = "none"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as the run's card stores them."""

@@ -18,6 +18,7 @@ from anmok.data.load import find_data, load_data
 from anmok.data.split import assign_splits, load_split, save_split
 from anmok.engine.devices import Devices, choose
 from anmok.engine.runfolder import RunFolder
+from anmok.tasks.balance import measure_balance
 from anmok.tasks.pictures import Decoded, decode_all
 from anmok.tasks.recipe import Recipe, choose_preparation, choose_recipe, look
 from anmok.tasks.symmetry import Symmetry, mirror_symmetry
@@ -68,7 +69,11 @@ def new_plan(data: str, settings: TrainSettings, terminal: Terminal) -> Training
     flip = settings.flip if settings.flip is not None else bool(symmetry and symmetry.keeps)
     if symmetry is not None:
         terminal.say(symmetry.verdict)
-    recipe = _chosen(choose_recipe(decoded.dataset.splits["train"], decoded.preparation, flip), settings)
+    balance = measure_balance(decoded.loader("train", 1).targets, len(dataset.classes), settings.balance)
+    if balance.how != "none" or settings.balance is not None:
+        terminal.say(balance.verdict)
+    recipe = choose_recipe(decoded.dataset.splits["train"], decoded.preparation, flip).but(balance=balance.how)
+    recipe = _chosen(recipe, settings)
     return TrainingPlan(data, settings, decoded, recipe, devices, dataset, fingerprint(dataset), symmetry)
 
 

@@ -74,7 +74,7 @@ def answered(
 ) -> Iterator[Prediction]:
     """The answers one by one, in order, in bounded memory. Decoding goes on in other processes meanwhile."""
     own = run.rejection if isinstance(run, OpenedRun) else None
-    threshold = asked.reject_below if asked.reject_below is not None else own and own.threshold
+    threshold = asked.reject_below if asked.reject_below is not None else (own.threshold if own else None)
     for answer in _of_places(run, pictures, asked.batch, terminal):
         if threshold is None or answer.scores is None:
             yield answer

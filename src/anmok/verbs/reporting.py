@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -151,9 +152,20 @@ def _network(card: Mapping[str, Any], plan: TrainingPlan, task: Classify) -> con
 
 
 def _repeat(card: Mapping[str, Any], plan: TrainingPlan) -> content.Repeat:
-    flags = " ".join(
-        f"--{name.replace('_', '-')}" if value is True else f"--no-{name}" if value is False
-        else f"--{name.replace('_', '-')} {value}" for name, value in _asked(plan).items() if name != "resume"
-    )  # fmt: skip
-    facts = {"seed": str(card["seed"]), "fingerprint": plan.fingerprint.digest}
-    return content.Repeat(f"anmok train {plan.data} {flags}".strip(), facts | dict(card["versions"]))
+    asked = {name: value for name, value in _asked(plan).items() if name != "resume" and value is not None}
+    command = ["anmok", "train", plan.data, *(word for name, value in asked.items() for word in _flag(name, value))]
+    facts = {
+        "seed": str(card["seed"]),
+        "fingerprint": plan.fingerprint.digest,
+        "system": str(card["machine"]["system"]),
+    }
+    return content.Repeat(shlex.join(command), facts | dict(card["versions"]))
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    """A setting as the command line takes it."""
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    values = value if isinstance(value, list) else [value]
+    return [f"--{flag}", *map(str, values)]

@@ -127,6 +127,11 @@ class TrainSettings(DataSettings):
     colour: Annotated[float, Field(ge=0, le=1)] | None = Field(None, description="Change of brightness and colour.")
     cutout: Annotated[float, Field(ge=0, le=1)] | None = Field(None, description="Grey square, share of the side.")
     mixup: Annotated[float, Field(ge=0, le=10)] | None = Field(None, description="α of blended pairs; 0 turns it off.")
+    balance: Literal["none", "weights", "sampling"] | None = Field(
+        None, description="Of uneven classes: weigh rare ones up, or draw all equally often; default: by measurement."
+    )
+    find_lr: bool = Field(False, description="First find a learning rate on a throwaway copy, draw the curve, use it.")
+    tensorboard: bool = Field(False, description="Also write curves for TensorBoard, into the run's folder.")
     split: Path | None = Field(None, description="A split.csv, as anmok check --split writes it.")
     group_by: str | None = Field(None, description=GROUP_BY)
     val: Share = Field(0.1, description="Share of the training pictures kept for validation, where none is given.")

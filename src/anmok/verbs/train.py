@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from anmok.core.errors import UsageError
@@ -15,8 +17,11 @@ from anmok.engine.callbacks import Callback, ProgressBar
 from anmok.engine.loop import Options, Outcome, run
 from anmok.engine.runfolder import RunFolder
 from anmok.networks import build
+from anmok.tasks.balance import class_weights
 from anmok.tasks.classify import Classify
 from anmok.verbs import card as cards
+from anmok.verbs.augmentation import draw_augmentation
+from anmok.verbs.find_lr import draw_rate, find_rate
 from anmok.verbs.measuring import Measured, measure
 from anmok.verbs.opened import load_weights
 from anmok.verbs.planning import TrainingPlan, new_plan, save_plan, saved_plan
@@ -24,6 +29,7 @@ from anmok.verbs.rejection import choose_rejection
 from anmok.verbs.reporting import write_training_report
 from anmok.verbs.run import Run
 from anmok.verbs.settings import TrainSettings
+from anmok.verbs.tensorboard import TensorBoard, tensorboard_is_here
 from anmok.verbs.terminal import Terminal, figures_line
 
 EVALUATED_AT_ONCE = 500  # pictures
@@ -55,6 +61,7 @@ def train(
     terminal = Terminal(quiet)
     listeners = [*([] if quiet else [ProgressBar()]), *callbacks]
     with terminal.hearing_warnings():
+        _check(asked)
         if asked.resume is not None:
             if data is not None:
                 raise UsageError("a resumed run has its data already", got=str(data), fix="leave DATA out")
@@ -64,11 +71,22 @@ def train(
         elif data is not None:
             plan = new_plan(str(data), asked, terminal)
             network, own = _network(plan, network), network is not None
-            folder = RunFolder.create(asked.project / asked.task, asked.name or _named_after(str(data)))
+            folder = RunFolder.create(asked.project / asked.task, asked.name or named_after(str(data)))
+            draw_augmentation(plan, folder.path / "augmentation.png")
+            if asked.find_lr:
+                plan = _with_found_rate(plan, network, folder, terminal)
             _write_start(folder, plan, network, own)
         else:
             raise UsageError("there is nothing to train on", fix="anmok train FOLDER, or anmok train samples")
         return _go(folder, plan, network, terminal, listeners)
+
+
+def _check(asked: TrainSettings) -> None:
+    """Refuse what cannot come true before anything is read."""
+    if asked.tensorboard:
+        tensorboard_is_here()
+    if asked.find_lr and asked.lr is not None:
+        raise UsageError("a learning rate is either given or found", got=f"--lr {asked.lr} and --find-lr")
 
 
 def _go(
@@ -88,6 +106,8 @@ def _go(
         sample_log=plan.settings.sample_log,
         devices=plan.devices,
     )
+    if plan.settings.tensorboard:
+        listeners = [*listeners, TensorBoard(folder.path / "tensorboard")]
     outcome = run(task, folder, options, listeners)
     load_weights(network, folder)
     measured = _measured(task, plan)
@@ -97,6 +117,14 @@ def _go(
         terminal.say(f"{name}: {figures_line({'accuracy': found.summary.figures['accuracy']})}")
     terminal.say(f"report: {folder.report}")
     return Run(folder, card, network, str(plan.devices.device))
+
+
+def _with_found_rate(plan: TrainingPlan, network: nn.Module, folder: RunFolder, terminal: Terminal) -> TrainingPlan:
+    """The plan with a learning rate found on a throwaway copy; the curve goes to `learning-rate.png`."""
+    found = find_rate(_task(plan, network))
+    curve = draw_rate(found, folder.path / "learning-rate.png")
+    terminal.say(f"{found.sentence}; the curve: {curve}")
+    return replace(plan, recipe=plan.recipe.but(learning_rate=found.choice))
 
 
 def _measured(task: Classify, plan: TrainingPlan) -> dict[str, Measured]:
@@ -121,10 +149,13 @@ def _network(plan: TrainingPlan, network: nn.Module | None) -> nn.Module:
 def _task(plan: TrainingPlan, network: nn.Module) -> Classify:
     recipe, seed = plan.recipe, plan.settings.seed
     train_batches = plan.decoded.loader(
-        "train", recipe.batch, seed=seed, augment=recipe.augment, workers=plan.settings.workers
-    )
+        "train", recipe.batch, seed=seed, augment=recipe.augment, workers=plan.settings.workers,
+        even=recipe.balance == "sampling",
+    )  # fmt: skip
+    counts = np.bincount(train_batches.targets, minlength=len(plan.dataset.classes)).tolist()
+    weights = class_weights(counts) if recipe.balance == "weights" else None
     val = plan.decoded.loader("val", EVALUATED_AT_ONCE) if "val" in plan.dataset.splits else None
-    return Classify(network, plan.dataset.classes, plan.preparation, plan.devices, recipe, train_batches, val)
+    return Classify(network, plan.dataset.classes, plan.preparation, plan.devices, recipe, train_batches, val, weights)
 
 
 def _write_start(folder: RunFolder, plan: TrainingPlan, network: nn.Module, own: bool) -> None:
@@ -173,7 +204,7 @@ def _write_end(
     return cards.write(folder, card)
 
 
-def _named_after(data: str) -> str:
+def named_after(data: str) -> str:
     """A folder name from the data's own name."""
     stem = re.sub(r"\.(zip|tar|tgz|gz|bz2|xz|csv)", "", Path(data).expanduser().resolve().name) if data else ""
     return re.sub(r'[/\\\0:*?"<>|]', "_", stem).strip(". ") or "run"
