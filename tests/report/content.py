@@ -27,6 +27,7 @@ def full(
         data=c.Data({name: {"train": 10, "test": 5} for name in classes}, {words: path},
                     [c.SetAside(path, words, words, 3)], [words], {classes[0]: shots}),
         training={words: words}, settings={"epochs": 3, "net": words},
+        groups=[c.GroupLine(name, 10, third) for name in classes], sheet=shots[3],
         curves=[c.Chart(words, [c.Series("train", [1, 2, 3], [1.0, 0.5, 0.3]),
                                 c.Series(words, [1, 2, 3], [1, np.nan, 0.4])], mark=(2, words))],
         confusion=c.Confusion(classes, counts, {(0, 1): shown[:1], (0, 0): shown[1:]}),

@@ -162,6 +162,7 @@ class ReportContent:
     data: Data | None = None
     training: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    sheet: Picture | None = None  # what augmentation does: originals at the left, what training saw beside them
     curves: Sequence[Chart] = ()
     confusion: Confusion | None = None
     classes: Sequence[ClassLine] = ()

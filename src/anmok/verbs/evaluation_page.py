@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from anmok.core.types import Report
@@ -37,7 +38,7 @@ def write_evaluation_report(path: Path, run: OpenedRun, decoded: Decoded, found:
             mistakes=showing.worst(found, decoded, run.model),
             doubtful=showing.doubtful(found, decoded),
             repeat=content.Repeat(
-                f"anmok eval {run.path}",
+                shlex.join(["anmok", "eval", str(run.path)]),
                 {"run": str(run.path), "pictures": str(decoded.dataset.root), "split": found.split,
                  "weights": str(run.card.get("weights_sha256", ""))[:16], **cards.versions()},
             ),

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from PIL import Image
+
 from anmok.anatomy.dissect import anatomy
+from anmok.anatomy.drawing import draw
+from anmok.anatomy.structure import Anatomy
 from anmok.engine.loop import Outcome
 from anmok.engine.runfolder import RunFolder
 from anmok.report import content
@@ -18,6 +25,7 @@ from anmok.verbs.planning import TrainingPlan
 from anmok.verbs.rejection import Rejection
 
 SHOWN_PER_CLASS = 6  # pictures
+LARGEST_DRAWING = 1_500_000  # characters
 
 
 def write_training_report(
@@ -38,6 +46,7 @@ def write_training_report(
         data=_data(plan),
         training=_training(card, plan, outcome),
         settings={**plan.recipe.to_json(), **{f"set {k}": v for k, v in _asked(plan).items()}},
+        sheet=_sheet(folder),
         curves=_curves(outcome.history, outcome.best),
         confusion=showing.confusion(found, plan.decoded) if found else None,
         classes=[showing.class_line(row) for row in found.summary.classes] if found else (),
@@ -145,10 +154,31 @@ def _network(card: Mapping[str, Any], plan: TrainingPlan, task: Classify) -> con
     shape = (plan.preparation.channels, plan.preparation.size, plan.preparation.size)
     try:
         found = anatomy(task.network, shape)
+        drawing = _drawing(found, str(card["network"]["name"]))
     except Exception as error:  # the report is worth more without this table than not at all
         return content.Network(str(card["network"]["name"]), facts={"anatomy": f"could not be taken: {error}"})
     facts = {"parameters": f"{found.parameters:,}", "multiply-adds": f"{found.macs:,} a picture"}
-    return content.Network(str(card["network"]["name"]), found.table(), facts)
+    return content.Network(str(card["network"]["name"]), found.table(), facts, drawing)
+
+
+def _sheet(folder: RunFolder) -> bytes | None:
+    """The augmentation sheet as a JPEG: a report is sent by mail."""
+    path = folder.path / "augmentation.png"
+    if not path.exists():
+        return None
+    stream = io.BytesIO()
+    with Image.open(path) as opened:
+        opened.convert("RGB").save(stream, "JPEG", quality=82)
+    return stream.getvalue()
+
+
+def _drawing(found: Anatomy, title: str) -> str | None:
+    """The network drawn to size as an SVG's text; None where it would make the page too heavy to send."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "network.svg"
+        draw(found, path, title=title)
+        text = path.read_text(encoding="utf-8")
+    return text if len(text) <= LARGEST_DRAWING else None
 
 
 def _repeat(card: Mapping[str, Any], plan: TrainingPlan) -> content.Repeat:
