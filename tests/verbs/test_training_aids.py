@@ -27,9 +27,9 @@ def digest(run: "anmok.Run") -> str:
     return hashlib.sha256(run.folder.best.read_bytes()).hexdigest()
 
 
-def test_the_choice_is_a_tenth_of_the_rate_with_the_smallest_loss() -> None:
+def test_the_choice_is_a_third_of_the_rate_with_the_smallest_loss() -> None:
     rates = [10.0**power for power in range(-5, 2)]
-    assert find_lr.choose_rate(rates, [2.3, 2.2, 1.9, 1.2, 0.9, 1.5, 6.0]) == pytest.approx(0.01)
+    assert find_lr.choose_rate(rates, [2.3, 2.2, 1.9, 1.2, 0.9, 1.5, 6.0]) == pytest.approx(0.033)
 
 
 def test_finding_a_rate_changes_nothing_of_the_task(photographs: Path) -> None:

@@ -98,7 +98,7 @@ def _sentences(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
         found.append(f"{row['sentence']}.\n  Here {_ranged(row, 'coverage')} are answered, and of these "
                      f"{_ranged(row, 'accuracy')} rightly.")  # fmt: skip
     for row in tables.get("unseen", ()):
-        told = f"certainty tells known classes from {row['pictures']:,} pictures of unseen ones with AUROC "
+        told = f"certainty tells pictures of known classes from {row['pictures']:,} of unseen ones with AUROC "
         answered = f"; {_ranged(row, 'answered')} of the unseen are answered all the same" if "answered" in row else ""
         found.append(f"{told}{_ranged(row, 'auroc')}{answered}")
     return found

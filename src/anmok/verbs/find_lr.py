@@ -24,7 +24,9 @@ STEPS = 100
 BELOW, ABOVE = 1e-4, 200.0  # of the recipe's own rate: where the search begins and at the latest ends
 SMOOTHING = 0.9  # decay a step of the running mean of the loss
 DIVERGED = 3.0  # times the smallest loss: it will not come back
-SAFETY = 10.0  # the rate with the smallest loss is on the edge of divergence; a tenth of it is not
+# The rate with the smallest loss is near divergence. Three epochs of the bundled pictures, one seed, a third of it
+# against a tenth as the peak of one cycle: Muon 85.3 and 83.7 % right, SGD 83.0 and 80.9 %, AdamW 82.0 and 82.3 %.
+SAFETY = 3.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class FoundRate:
     def sentence(self) -> str:
         """The choice in words."""
         return (
-            f"learning rate {self.choice:.3g}: a tenth of where the loss was smallest while the rate rose from "
+            f"learning rate {self.choice:.3g}: a third of where the loss was smallest while the rate rose from "
             f"{self.rates[0]:.2g} to {self.rates[-1]:.2g}"
         )
 
@@ -63,7 +65,7 @@ def find_rate(task: Classify, steps: int = STEPS) -> FoundRate:
 
 
 def choose_rate(rates: Sequence[float], losses: Sequence[float]) -> float:
-    """A tenth of the rate with the smallest loss, to two significant digits."""
+    """A third of the rate with the smallest loss, to two significant digits."""
     best = rates[int(np.argmin(losses))] / SAFETY
     return float(f"{best:.1e}")
 
