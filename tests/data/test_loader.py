@@ -84,4 +84,3 @@ def test_evaluation_sees_every_centre_in_order() -> None:
 def test_fewer_pictures_than_a_batch_make_one_batch() -> None:
     few = Loader(Memory(), np.arange(3), np.zeros(3, np.int64), list("abc"), SIZE, 4, 0, Augment())  # type: ignore[arg-type]
     assert [len(batch) for batch in few.epoch(0)] == [3]
-

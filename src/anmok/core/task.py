@@ -107,7 +107,7 @@ class Task(Protocol):
         """What to do, in order."""
 
     def state(self) -> Mapping[str, Any]:
-        """What resuming needs beside weights and optimizers (an image pool, SVM coefficients): tensors and JSON values."""
+        """What resuming needs beside weights and optimizers (an image pool, say): tensors and JSON values."""
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` gave."""

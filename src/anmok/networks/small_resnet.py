@@ -13,6 +13,8 @@ Initialisation: PyTorch's own.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 from anmok.core.registry import register
@@ -23,7 +25,7 @@ from anmok.networks._pretrained import Source, load
 CARD = Card(
     title="Small residual network",
     paper=Paper("How to Train Your ResNet", "David Page", 2018, "myrtle.ai"),
-    idea="Keep what makes residual networks train fast (shortcuts, normalisation after every convolution) and leave out "
+    idea="Keep what makes residual networks train fast (shortcuts, normalisation after every convolution), leave out "
     "what only a thousand classes need: depth, width, resolution.",
     fixed="Between the textbook network, which learns fast and stops early, and ResNet-18, which spends a minute on "
     "what a small picture tells in a second, there was nothing to begin with.",
@@ -71,7 +73,7 @@ class SmallResNet(nn.Module):
         self.accepts = Accepts("small_resnet", in_channels, smallest=2**resolutions - 1, natural=28)
         self.stages = tuple(StageInfo(f"stage{i + 1}", w, 2 ** (i + 1)) for i, w in enumerate(widths))
         self.stage1 = conv(in_channels, width, kernel=5, stride=2)
-        for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False), start=2):
+        for i, (before, after) in enumerate(pairwise(widths), start=2):
             setattr(self, f"stage{i}", nn.Sequential(conv(before, after, pool=True), Residual(after)))
         self.fc = nn.Linear(widths[-1], num_classes)
 
