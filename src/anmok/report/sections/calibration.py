@@ -33,7 +33,8 @@ def _words(found: Calibration) -> str:
              f"error); the network is {manner}.</p>"]  # fmt: skip
     if found.temperature is not None:
         before = "" if found.error_before is None else f"; before, the error was {per_cent(found.error_before)}"
-        words.append(f"<p>Certainties are softened with a temperature of {number(found.temperature)}, fitted on "
+        done = "softened" if found.temperature >= 1 else "sharpened"
+        words.append(f"<p>Certainties are {done} with a temperature of {number(found.temperature)}, fitted on "
                      f"validation pictures{text(before)}.</p>")  # fmt: skip
     if found.rejection:
         words.append(f"<p>{text(found.rejection[:1].upper() + found.rejection[1:])}.</p>")
