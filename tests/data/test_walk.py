@@ -88,7 +88,7 @@ def test_odd_names_are_kept_and_made_readable(tmp_path):
         b" space .jpg",
     ]
     for name in names:
-        with open(os.path.join(os.fsencode(tmp_path), name), "wb"):  # noqa: PTH118, PTH123 - names that are no text
+        with open(os.path.join(os.fsencode(tmp_path), name), "wb"):
             pass
     files = walk(tmp_path).files
     assert sorted(map(os.fsencode, files)) == sorted(names)

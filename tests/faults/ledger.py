@@ -50,6 +50,6 @@ def encoded(pixels: np.ndarray, kind: str = "PNG", **options: object) -> bytes:
 
 def write(path: Path | bytes, content: bytes) -> None:
     path = os.fsencode(path)
-    os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120 - paths of bytes
-    with open(path, "wb") as file:  # noqa: PTH123
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
         file.write(content)
