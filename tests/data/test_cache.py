@@ -297,7 +297,8 @@ def test_memory_of_a_mapped_source_stays_bounded(tmp_path, monkeypatch):
     for start in range(0, 6000, 100):
         source.gather(np.arange(start, start + 100))
         most = max(most, mapped())
-    assert 0 < most < 6000  # kB
+    # 4 MiB read between two mappings, one gather more, and the kernel maps up to 2 MiB around a page at a time.
+    assert 0 < most < 4096 + 400 + 2048  # kB, of 24,576
 
 
 def test_gather_from_many_threads(dataset, folder):

@@ -17,7 +17,7 @@ from tests.verbs.photographs import write_photographs
 def pair(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple["anmok.Run", "anmok.Run"]:
     project = tmp_path_factory.mktemp("pair")
     make = {"project": project, "imgsz": 32, "val": 0.2, "test": 0.3}
-    return (anmok.train(photographs, name="longer", epochs=15, **make),
+    return (anmok.train(photographs, name="longer", epochs=40, **make),
             anmok.train(photographs, name="hardly", epochs=1, lr=1e-5, **make))  # fmt: skip
 
 

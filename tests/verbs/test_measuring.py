@@ -2,6 +2,7 @@
 
 import csv
 import re
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -103,5 +104,10 @@ def test_the_page_shows_mistakes_doubts_and_groups(overconfident: anmok.Run, tmp
 
 
 def _truth_of(name: str) -> str:
+    return _class_by_id()[name]
+
+
+@cache
+def _class_by_id() -> dict[str, str]:
     dataset = anmok.load_data("samples")
-    return next(dataset.classes[entry.target] for entry in dataset.entries if entry.id == name)
+    return {entry.id: dataset.classes[entry.target] for entry in dataset.entries}

@@ -80,8 +80,12 @@ class Augment:
         return out, {"partner": generator.permutation(len(out)), "weight": max(weight, 1 - weight)}
 
     def _copied(self, pixels: np.ndarray, size: int, generator: np.random.Generator, flipped: np.ndarray) -> np.ndarray:
-        """Whole-pixel shifts, the margin's random crop and flips: one slice a picture."""
+        """Whole-pixel shifts, the margin's random crop and flips: one slice a picture where they move at all."""
         margin = round(self.shift * size)
+        if margin == 0 and pixels.shape[1] == size:
+            out = pixels.copy()
+            out[flipped] = pixels[flipped, :, ::-1]
+            return out
         padded = np.pad(pixels, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode="edge") if margin else pixels
         room = padded.shape[1] - size + 1
         corners = generator.integers(0, room, (len(pixels), 2))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from anmok.core.task import Stage
 from anmok.core.types import Batch
+from anmok.engine.callbacks import spoken
 from anmok.engine.forecast import Forecast, forecast
 from anmok.engine.session import Session
 
@@ -48,7 +49,18 @@ def plan_stage(stage: Stage, session: Session, trial: Callable[[Batch, int], Non
         stages = len(session.task.stages()) - position.plan
         seconds = (options.time_s - session.seconds) * _MARGIN / stages
         position.total = session.devices.agree(planned_steps(measured, seconds, batches, stage.epochs))
+    if session.leading:
+        session.message(_told(measured, position.total, stage))
     return measured
+
+
+def _told(measured: Forecast, steps: int, stage: Stage) -> str:
+    """The forecast in a sentence, before the first step."""
+    seconds = steps * measured.seconds_per_step + (measured.seconds_evaluate or 0.0) * steps / max(
+        1, len(stage.batches)
+    )
+    memory = f", at most about {measured.bytes_peak / 2**20:,.0f} MiB of memory" if measured.bytes_peak else ""
+    return f"forecast: {spoken(seconds)} for {steps:,} steps ({steps / len(stage.batches):.3g} epochs){memory}"
 
 
 def _replan(session: Session, batches: int) -> None:
