@@ -22,7 +22,6 @@ def test_every_chapter_is_here() -> None:
     assert sorted(path.name for path in EXAMPLES.glob("*.py")) == sorted(CHAPTERS)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("script", CHAPTERS)
 def test_quick_form(script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANMOK_CACHE", str(tmp_path / "cache"))
