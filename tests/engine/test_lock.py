@@ -102,7 +102,7 @@ def test_whose_lock_is_stale(path: Path, changes: dict[str, Any], stale: bool) -
 def test_rubbish_is_no_lock(path: Path, content: str) -> None:
     path.write_text(content)
     with Lock(path):
-        pass
+        assert json.loads(path.read_text())["pid"] == os.getpid()
 
 
 def test_of_many_clearing_a_stale_lock_one_wins(path: Path) -> None:

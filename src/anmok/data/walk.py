@@ -10,7 +10,6 @@ import errno
 import os
 import stat
 import unicodedata
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -179,8 +178,3 @@ class _Walker:
 def is_hidden(name: str) -> bool:
     """Whether a file or folder of this name belongs to the system rather than to the data."""
     return name.startswith(".") or name.lower() in SYSTEM_NAMES
-
-
-def matching(tree: Tree, wanted: Callable[[str], bool]) -> list[str]:
-    """The files of a tree whose paths satisfy `wanted`, in order."""
-    return [path for path in tree.files if wanted(path)]

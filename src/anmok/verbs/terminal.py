@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -60,8 +59,3 @@ def figures_line(figures: Mapping[str, Any]) -> str:
         value, low, high = (100 * float(getattr(figure, part)) for part in ("value", "low", "high"))
         parts.append(f"{name.replace('_', ' ')} {value:.1f} % ({low:.1f} to {high:.1f})")
     return ", ".join(parts)
-
-
-def is_interactive() -> bool:
-    """Whether a person watches."""
-    return sys.stderr.isatty()
