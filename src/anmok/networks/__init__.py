@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from anmok.core.errors import nearest
+from anmok.core.errors import nearest, unknown_name
 from anmok.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from anmok.core.weights import Weights
     from anmok.networks._card import Card
 
+# A network is tagged `@register("network")` if it classifies, `@register("segment network")` and so on if it does not.
 NETWORKS: Registry[Callable[..., Any]] = Registry("anmok.networks", "network")
+OF_TASK: Mapping[str, Registry[Callable[..., Any]]] = {
+    "classify": NETWORKS,
+    **{
+        task: Registry("anmok.networks", f"{task} network")
+        for task in ("segment", "detect", "reconstruct", "generate", "translate")
+    },
+}
 
 TIMM = "timm:"
 
@@ -39,10 +47,10 @@ def build(
     weights: str | Path | Weights | None = None,
     **kwargs: Any,
 ) -> nn.Module:
-    """A network by name: one of `NETWORKS`, or `timm:<name>` for any network that timm knows.
+    """A network by name: one of `OF_TASK`, or `timm:<name>` for any network that timm knows.
 
     Args:
-        name: as in `NETWORKS`, or `timm:` and timm's name.
+        name: as in `OF_TASK`, or `timm:` and timm's name.
         num_classes: outputs; None: as many as the network has by default.
         in_channels: channels of the pictures; None: the network's default.
         weights: None for random ones; `"imagenet"` for the newest published file, downloaded on first use;
@@ -64,7 +72,7 @@ def card(name: str) -> Card:
         from anmok.networks.timm_backbone import timm_card
 
         return timm_card(name.removeprefix(TIMM))
-    return NETWORKS[name].card  # type: ignore[attr-defined]
+    return _function(name).card  # type: ignore[attr-defined]
 
 
 def published(name: str) -> Mapping[str, Weights]:
@@ -72,7 +80,7 @@ def published(name: str) -> Mapping[str, Weights]:
 
     `weights="imagenet"` means the last of them.
     """
-    return {} if name.startswith(TIMM) else NETWORKS[name].weights  # type: ignore[attr-defined]
+    return {} if name.startswith(TIMM) else _function(name).weights  # type: ignore[attr-defined]
 
 
 def _function(name: str) -> Callable[..., nn.Module]:
@@ -82,13 +90,17 @@ def _function(name: str) -> Callable[..., nn.Module]:
         from anmok.networks.timm_backbone import timm_backbone
 
         return partial(timm_backbone, name.removeprefix(TIMM))
-    return NETWORKS[name]
+    for networks in OF_TASK.values():
+        if name in networks:
+            return networks[name]
+    raise unknown_name("network", name, [known for networks in OF_TASK.values() for known in networks])
 
 
 def __getattr__(name: str) -> Any:
     if not name.startswith("_"):
-        if name in NETWORKS:
-            return NETWORKS[name]
+        for networks in OF_TASK.values():
+            if name in networks:
+                return networks[name]
         if name in globals():  # scanning the room has just bound a submodule of this name
             return globals()[name]
     guess = None if name.startswith("_") else nearest(name, NETWORKS)
@@ -97,7 +109,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *NETWORKS})
+    return sorted({*globals(), *(name for networks in OF_TASK.values() for name in networks)})
 
 
 class _Room(ModuleType):
