@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from anmok.core.download import download, sha256
+from anmok.core.download import download
 from anmok.core.errors import AnmokError, CheckpointError, UsageError
 
 CONTENT = bytes(range(256)) * 12_000  # 3 MB: more than one read
@@ -177,8 +177,3 @@ def test_two_at_once_fetch_once(server: Server, tmp_path: Path) -> None:
         thread.join(timeout=30)
     assert answers == [CONTENT] * 4
     assert len(server.ranges) == 1
-
-
-def test_sha256_by_hand(tmp_path: Path) -> None:
-    (tmp_path / "abc").write_bytes(b"abc")
-    assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from anmok.core.errors import CheckpointError
+from anmok.core.errors import UnwrittenError
 from anmok.engine.checkpoint import Checkpoints
 
 from .fake_task import PairTask, fingerprint, in_child, train
@@ -111,7 +111,7 @@ def _faults(folder: Path, count: int, chance: random.Random, reference: dict[str
             path = folder / f"fault{number}{name}"
             status = in_child(lambda p=path, k=number, c=code: _refused(p, k, c))
             if status != 3:
-                yield number, f"{name} ended the run with {status}, not with CheckpointError"
+                yield number, f"{name} ended the run with {status}, not with UnwrittenError"
                 continue
             numbers = Checkpoints(path / "state").numbers()
             if numbers:
@@ -129,7 +129,7 @@ def _fulldisk(folder: Path, count: int, chance: random.Random, reference: dict[s
         filler.write_bytes(bytes(shutil.disk_usage(folder).free - room))
         status = in_child(lambda p=path: _refused(p, -1, errno.ENOSPC))
         filler.unlink()
-        yield number, None if status == 3 else f"a full disk ended the run with {status}, not with CheckpointError"
+        yield number, None if status == 3 else f"a full disk ended the run with {status}, not with UnwrittenError"
         yield number, _ends_like(path, reference)
 
 
@@ -156,7 +156,7 @@ def _refused(path: Path, number: int, code: int) -> None:
     intercept(refuse)
     try:
         train(path)
-    except CheckpointError as error:
+    except UnwrittenError as error:
         assert errno.errorcode[code] in str(error), error
         raise SystemExit(3) from None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import http.client
 import os
 import re
@@ -15,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from anmok.core.errors import AnmokError, CheckpointError, UsageError
+from anmok.core.files import fsync_folder, sha256_of
 
 try:
     import fcntl
@@ -26,15 +26,6 @@ Progress = Callable[[int, "int | None"], None]
 _CHUNK = 1 << 20
 _ATTEMPTS = 3
 _TIMEOUT = 30.0  # seconds of silence
-
-
-def sha256(path: str | Path) -> str:
-    """The SHA-256 of a file, 64 hexadecimal digits."""
-    with Path(path).open("rb") as file:
-        digest = hashlib.sha256()
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def download(url: str, path: str | Path, sha256_prefix: str, *, progress: Progress | None = None) -> Path:
@@ -80,12 +71,12 @@ def _alone(path: Path) -> Iterator[None]:
 
 def _receive_checked(url: str, part: Path, path: Path, sha256_prefix: str, progress: Progress | None) -> None:
     resumed = part.exists()
-    if not (resumed and sha256(part).startswith(sha256_prefix)):
+    if not (resumed and sha256_of(part).startswith(sha256_prefix)):
         _receive(url, part, path, progress)
-    if resumed and not sha256(part).startswith(sha256_prefix):
+    if resumed and not sha256_of(part).startswith(sha256_prefix):
         part.unlink()  # what lay there was of another file: once more, from the start
         _receive(url, part, path, progress)
-    digest = sha256(part)
+    digest = sha256_of(part)
     if not digest.startswith(sha256_prefix):
         part.unlink()
         raise CheckpointError(
@@ -96,10 +87,7 @@ def _receive_checked(url: str, part: Path, path: Path, sha256_prefix: str, progr
             fix="again on another network: a proxy or a login page may have answered instead",
         )
     part.replace(path)
-    with contextlib.suppress(OSError):  # not every file system lets a folder be synced
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+    fsync_folder(path.parent)
 
 
 def _receive(url: str, part: Path, path: Path, progress: Progress | None) -> None:

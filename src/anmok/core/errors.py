@@ -78,6 +78,10 @@ class PictureError(AnmokError):
     """One picture cannot be read; callers quarantine it and go on."""
 
 
+class UnwrittenError(AnmokError):
+    """A file or folder could not be written; what was there before is what it was."""
+
+
 class CheckpointError(AnmokError):
     """A checkpoint or run folder is torn, foreign, newer than this version, or does not fit."""
 

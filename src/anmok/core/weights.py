@@ -17,8 +17,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from anmok.core.download import Progress, download, sha256
+from anmok.core.download import Progress, download
 from anmok.core.errors import AnmokError, CheckpointError, UsageError
+from anmok.core.files import sha256_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -116,11 +117,11 @@ def fetch(weights: Weights, cache_dir: str | Path | None = None, *, progress: Pr
         return _in_package(weights.url.removeprefix(_PACKAGE))
     path = Path(cache_dir or cache_folder()) / weights.file_name
     if path.exists():
-        if not sha256(path).startswith(weights.sha256_prefix):
+        if not sha256_of(path).startswith(weights.sha256_prefix):
             raise CheckpointError(
                 "this is not the published file",
                 path=path,
-                got=f"SHA-256 {sha256(path)}",
+                got=f"SHA-256 {sha256_of(path)}",
                 allowed=f"SHA-256 {weights.sha256_prefix}…",
                 fix=f"delete it and ask again, or copy {weights.url} there by hand",
             )
@@ -164,7 +165,7 @@ def read_weights(path: str | Path, sha256_prefixes: Collection[str] = ()) -> dic
         raise CheckpointError("there is no such file of weights", path=path)
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
-    digest = sha256(path)
+    digest = sha256_of(path)
     if not any(prefix and digest.startswith(prefix) for prefix in sha256_prefixes):
         raise CheckpointError(
             "a pickle can run code, so only published ones are opened",

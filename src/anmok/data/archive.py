@@ -6,7 +6,6 @@ or not store, encrypted, torn, and those that grow beyond all proportion. What w
 
 from __future__ import annotations
 
-import hashlib
 import os
 import posixpath
 import re
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from anmok.core.errors import DataError
+from anmok.core.files import sha256_of
 from anmok.data._archive_members import BROKEN, MOST_MEMBERS, Member, is_tar, is_zip, tar_members, too_many, zip_members
 from anmok.data.places import cache_folder
 from anmok.data.walk import readable
@@ -44,7 +44,7 @@ def extracted(path: Path) -> Path:
     """
     place = cache_folder("archives")
     try:
-        final = place / content_digest(path)[:32]
+        final = place / sha256_of(path)[:32]
         if final.is_dir():
             return final
         place.mkdir(parents=True, exist_ok=True)
@@ -72,15 +72,6 @@ def _sweep(place: Path) -> None:
     for left in place.glob("partial-*"):
         if time.time() - left.stat().st_mtime > _ABANDONED:
             shutil.rmtree(left, ignore_errors=True)
-
-
-def content_digest(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _publish(partial: Path, final: Path) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import os
-import tempfile
+import io
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from anmok.core.errors import DataError, UsageError
+from anmok.core.files import whole_file
 from anmok.core.types import SPLITS, Dataset, Entry
 
 
@@ -199,20 +199,11 @@ def _absences(entries: Sequence[Entry], classes: Sequence[str]) -> list[str]:
 
 
 def save_split(dataset: Dataset, path: str | Path) -> None:
-    """Write `split.csv`: columns id and split, one row an entry; replaced in one step."""
-    path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("id", "split"))
-            writer.writerows((entry.id, entry.split or "") for entry in dataset.entries)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    """Write `split.csv`: columns id and split, one row an entry. Raises `UnwrittenError`."""
+    with whole_file(path) as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("id", "split"))
+        writer.writerows((entry.id, entry.split or "") for entry in dataset.entries)
 
 
 def load_split(dataset: Dataset, path: str | Path) -> Dataset:

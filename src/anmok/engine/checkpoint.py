@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from anmok.core.errors import CheckpointError
-from anmok.engine.files import fsync_folder, sha256_of, write_atomic
+from anmok.core.files import fsync_folder, sha256_of, write_atomic
 from anmok.engine.tensors import read_tensors, write_tensors
 from anmok.engine.tree import pack, unpack
 
@@ -58,7 +58,7 @@ class Checkpoints:
         """Save nested state as the newest checkpoint and return its number; older ones beyond `keep` are deleted.
 
         Raises:
-            CheckpointError: it could not be saved; the checkpoints that were there are what they were.
+            UnwrittenError: the disk refused; the checkpoints that were there are what they were.
         """
         if self._good is None:
             self._good = [number for number in self.numbers() if self._is_whole(number)]

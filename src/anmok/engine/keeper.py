@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from anmok.core.errors import CheckpointError, TrainingError, UsageError
+from anmok.core.files import sha256_of, sweep, write_text
 from anmok.core.types import Batch
 from anmok.engine.checkpoint import Checkpoints
-from anmok.engine.files import sha256_of, sweep, write_text
 from anmok.engine.randomness import rng_state, set_rng_state
 from anmok.engine.samples import SampleLog
 from anmok.engine.session import Session
@@ -84,7 +84,7 @@ class Keeper:
 
         Raises:
             TrainingError: weights are not finite; nothing is saved.
-            CheckpointError: the disk refused; the last good checkpoint is intact.
+            UnwrittenError: the disk refused; the last good checkpoint is intact.
         """
         session = self.session
         session.watch.lap("own")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from anmok.core.errors import RunBusyError
-from anmok.engine.files import naming_the_cause, write_json
+from anmok.core.files import naming_the_cause, write_json
 
 try:
     import fcntl
@@ -30,7 +30,7 @@ class Lock:
         self.path, self._depth, self._owner = path, 0, 0
 
     def acquire(self) -> None:
-        """Take the lock. Raises `RunBusyError` naming the living owner, `CheckpointError` if it cannot be written."""
+        """Take the lock. Raises `RunBusyError` naming the living owner, `UnwrittenError` if it cannot be written."""
         if self._depth and self._owner == os.getpid():
             self._depth += 1
             return

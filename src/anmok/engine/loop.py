@@ -31,7 +31,8 @@ def run(task: Task, folder: RunFolder, options: Options | None = None, callbacks
 
     Raises:
         TrainingError: a loss or weight is no longer finite, or memory ran out; the last good checkpoint is intact.
-        CheckpointError: something could not be saved, or what was saved does not fit.
+        UnwrittenError: the disk refused; the last good checkpoint is intact.
+        CheckpointError: what was saved does not fit, or holds what cannot be saved.
         RunBusyError: another process owns the folder.
         SystemExit: 143, after saving, when the process was asked to terminate.
         KeyboardInterrupt: after saving, when the person pressed Ctrl-C.

@@ -13,8 +13,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from anmok.core import files
 from anmok.core.errors import CheckpointError, UsageError
-from anmok.engine import files
 from anmok.engine.lock import Lock
 
 _MAX_JSON = 64 << 20  # bytes
@@ -40,7 +40,7 @@ class RunFolder:
 
         Raises:
             UsageError: `name` is no plain folder name.
-            CheckpointError: the folder cannot be made.
+            UnwrittenError: the folder cannot be made.
         """
         if not name or name in {".", ".."} or any(sign in name for sign in "/\\\0"):
             raise UsageError("this cannot name a run", got=repr(name), allowed="one folder name, e.g. 'flowers'")
@@ -81,12 +81,12 @@ class RunFolder:
         return self._lock
 
     def write_text(self, name: str, text: str) -> Path:
-        """Publish a text file of this name in the folder. Raises `CheckpointError`."""
+        """Publish a text file of this name in the folder. Raises `UnwrittenError`."""
         files.write_text(self.path / name, text)
         return self.path / name
 
     def write_json(self, name: str, value: Any) -> Path:
-        """Publish a JSON file of this name in the folder. Raises `CheckpointError`."""
+        """Publish a JSON file of this name in the folder. Raises `UnwrittenError`."""
         files.write_json(self.path / name, value)
         return self.path / name
 

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from anmok.engine.files import naming_the_cause
+from anmok.core.files import naming_the_cause
 
 
 class SampleLog:
@@ -28,7 +28,7 @@ class SampleLog:
         self._lines.append(f"{stage} {epoch} {number} {len(ids)} {digest}\n")
 
     def sync(self) -> int:
-        """Make the noted lines durable and return the log's length in bytes. Raises `CheckpointError`."""
+        """Make the noted lines durable and return the log's length in bytes. Raises `UnwrittenError`."""
         with naming_the_cause(self.path):
             flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if self._started else os.O_TRUNC)
             descriptor = os.open(self.path, flags, 0o666)

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from anmok.core.errors import CheckpointError
-from anmok.engine.files import write_atomic
+from anmok.core.files import write_atomic
 
 MAX_HEADER = 16 << 20  # bytes; a network of 100,000 tensors stays below it
 
@@ -44,7 +44,8 @@ def write_tensors(
     """Publish a safetensors file and return its length and SHA-256; no second copy of the tensors is made in memory.
 
     Raises:
-        CheckpointError: a tensor is of a kind the format cannot hold, or the disk refused.
+        CheckpointError: a tensor is of a kind the format cannot hold.
+        UnwrittenError: the disk refused.
     """
     return write_atomic(path, _chunks(path, tensors, metadata or {}), sync_folder=sync_folder)
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from importlib import resources
 from pathlib import Path
 
-from anmok.core.errors import AnmokError
+from anmok.core.files import write_text
 from anmok.report.content import ReportContent
 from anmok.report.html import notes, text
 from anmok.report.sections.calibration import calibration
@@ -52,29 +50,15 @@ def write_report(path: str | Path, content: ReportContent) -> Path:
     """Write the report to `path`, whole or not at all; the folder must exist.
 
     Raises:
-        AnmokError: the folder is missing, cannot be written, or the disk is full. An older report then stays.
+        UnwrittenError: the folder is missing, cannot be written, or the disk is full. An older report then stays.
     """
     return write_page(path, render(content))
 
 
 def write_page(path: str | Path, page: str) -> Path:
-    """Write a page to `path`, whole or not at all. Raises `AnmokError` as `write_report` does."""
-    path = Path(path)
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(page.encode("utf-8"))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise AnmokError("the report could not be written", path=path, got=error.strerror or error,
-                         fix="a folder that exists, with room and permission to write") from error  # fmt: skip
-    return path
+    """Write a page to `path`, whole or not at all. Raises `UnwrittenError` as `write_report` does."""
+    write_text(path, page)
+    return Path(path)
 
 
 def _contents(body: list[str]) -> str:

@@ -10,16 +10,15 @@ it as "I don't know"; empty: the run has none), and `error`: why there is no ans
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from anmok.core.errors import AnmokError, UsageError
+from anmok.core.errors import UsageError
+from anmok.core.files import whole_file
 from anmok.core.types import Prediction
 
 ROWS_AT_ONCE = 4096  # rows of a Parquet row group, held in memory together
@@ -82,26 +81,24 @@ def _likeliest(prediction: Prediction, top: int) -> list[tuple[str, float]]:
 
 def write_csv(path: str | Path, predictions: Iterable[Prediction], top: int = 1) -> int:
     """Write CSV (UTF-8, comma, one heading line; RFC 4180 quoting); returns the number of rows."""
-    with _whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns(top), lineterminator="\n")
+    with whole_file(path) as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
+        writer = csv.DictWriter(text, columns(top), lineterminator="\n")
         writer.writeheader()
         count = 0
         for row in rows(predictions, top):
             writer.writerow({name: _cell(value) for name, value in row.items()})
             count += 1
-        _settle(file)
     return count
 
 
 def write_json_lines(path: str | Path, predictions: Iterable[Prediction], top: int = 1) -> int:
     """Write one JSON object a line (UTF-8); returns the number of rows."""
-    with _whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+    with whole_file(path) as file, io.TextIOWrapper(file, encoding="utf-8", newline="\n") as text:
         count = 0
         for row in rows(predictions, top):
             plain = {name: _encodable(value) for name, value in row.items()}
-            file.write(json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n")
+            text.write(json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n")
             count += 1
-        _settle(file)
     return count
 
 
@@ -115,14 +112,11 @@ def write_parquet(path: str | Path, predictions: Iterable[Prediction], top: int 
     schema = pa.schema(kinds)
     count = 0
     found = rows(predictions, top)
-    with _whole(path) as temporary:
-        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-            while group := list(itertools.islice(found, ROWS_AT_ONCE)):
-                plain = [{name: _encodable(value) for name, value in row.items()} for row in group]
-                writer.write_table(pa.Table.from_pylist(plain, schema))
-                count += len(group)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+    with whole_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        while group := list(itertools.islice(found, ROWS_AT_ONCE)):
+            plain = [{name: _encodable(value) for name, value in row.items()} for row in group]
+            writer.write_table(pa.Table.from_pylist(plain, schema))
+            count += len(group)
     return count
 
 
@@ -142,39 +136,13 @@ def write_predictions(path: str | Path, predictions: Iterable[Prediction], top: 
 
     Raises:
         UsageError: another ending.
-        AnmokError: the file cannot be written; nothing is then left behind, and an older file stays as it was.
+        UnwrittenError: the file cannot be written; nothing is then left behind, and an older file stays as it was.
     """
     writer = WRITERS.get(Path(path).suffix.lower())
     if writer is None:
         raise UsageError("the ending names no table format", path=path, got=repr(Path(path).suffix),
                          allowed=", ".join(WRITERS))  # fmt: skip
     return writer(path, predictions, top)
-
-
-@contextmanager
-def _whole(path: str | Path) -> Iterator[Path]:
-    """A temporary file beside `path` that replaces it when the block ends well, and vanishes when it does not."""
-    path = Path(path)
-    temporary = None
-    try:
-        try:
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
-            os.close(handle)
-            temporary = Path(name)
-            yield temporary
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except OSError as error:
-            raise AnmokError("the table could not be written", path=path, got=error.strerror or error,
-                             fix="a folder that exists, with room and permission to write") from error  # fmt: skip
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def _settle(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _encodable(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import time
@@ -67,12 +66,6 @@ def known_networks() -> _Known:
 class _Known:
     def __contains__(self, name: str) -> bool:
         return name in NETWORKS or name.startswith(TIMM)
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def now() -> str:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from anmok.core.errors import CheckpointError, UsageError
+from anmok.core.files import sha256_of
 from anmok.core.preparation import Preparation
 from anmok.engine.runfolder import RunFolder
 from anmok.networks import build
@@ -124,7 +125,7 @@ def load_weights(network: nn.Module, folder: RunFolder) -> None:
             "this run has no trained weights yet", path=folder.path, fix=f"anmok train --resume {folder.path}"
         )
     expected = cards.read(folder).get("weights_sha256")
-    if expected is not None and cards.digest(folder.best) != expected:
+    if expected is not None and sha256_of(folder.best) != expected:
         raise CheckpointError("these weights are not the ones the card describes", path=folder.best,
                               fix="restore the file from a copy, or train again")  # fmt: skip
     weights = {name.removeprefix("network."): tensor for name, tensor in load_file(folder.best).items()}

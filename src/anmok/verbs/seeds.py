@@ -10,7 +10,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from anmok.core.errors import UsageError
-from anmok.engine.files import write_json
+from anmok.core.files import write_json
 from anmok.verbs.run import Run
 from anmok.verbs.settings import TrainSettings
 from anmok.verbs.terminal import Terminal

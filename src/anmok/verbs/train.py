@@ -12,6 +12,7 @@ import numpy as np
 from torch import nn
 
 from anmok.core.errors import UsageError
+from anmok.core.files import sha256_of
 from anmok.core.seeds import seed_everything
 from anmok.engine.callbacks import Callback, ProgressBar
 from anmok.engine.loop import Options, Outcome, run
@@ -198,7 +199,7 @@ def _write_end(
         "seconds_by_part": {name: round(seconds, 3) for name, seconds in outcome.parts.items()},
         "temperature": temperature,
         "rejection": choose_rejection(measured["val"]).to_json() if "val" in measured else None,
-        "weights_sha256": cards.digest(folder.best),
+        "weights_sha256": sha256_of(folder.best),
         "metrics": {name: found.to_json() for name, found in measured.items()},
     }
     return cards.write(folder, card)
