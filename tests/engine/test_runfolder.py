@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from anmok.core.errors import UnwrittenError, UsageError
+from anmok.core.errors import CheckpointError, UnwrittenError, UsageError
 from anmok.engine.runfolder import RunFolder
 
 
@@ -51,7 +51,7 @@ def test_unreadable_json_is_named(tmp_path: Path, content: bytes | None) -> None
     folder = RunFolder.create(tmp_path)
     if content is not None:
         folder.card.write_bytes(content)
-    with pytest.raises(UnwrittenError, match=r"card\.json"):
+    with pytest.raises(CheckpointError, match=r"card\.json"):
         folder.read_json("card.json")
 
 
