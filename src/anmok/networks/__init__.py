@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from inspect import signature
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from anmok.core.errors import nearest, unknown_name
+from anmok.core.errors import UsageError, nearest, unknown_name
 from anmok.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -49,6 +52,8 @@ def build(
 ) -> nn.Module:
     """A network by name: one of `OF_TASK`, or `timm:<name>` for any network that timm knows.
 
+    Networks that stand on another take its name behind a colon: `unet:resnet34`, `unet:timm:convnext_tiny`.
+
     Args:
         name: as in `OF_TASK`, or `timm:` and timm's name.
         num_classes: outputs; None: as many as the network has by default.
@@ -72,27 +77,40 @@ def card(name: str) -> Card:
         from anmok.networks.timm_backbone import timm_card
 
         return timm_card(name.removeprefix(TIMM))
-    return _function(name).card  # type: ignore[attr-defined]
+    return _parts(name)[0].card  # type: ignore[attr-defined]
 
 
 def published(name: str) -> Mapping[str, Weights]:
     """The published weights of a network, oldest first: `{"imagenet-v1": Weights(…), …}`; empty where there are none.
 
-    `weights="imagenet"` means the last of them.
+    `weights="imagenet"` means the last of them. Of a network that stands on another (`unet:resnet34`) these are the
+    other's files, whose published accuracy is not this network's.
     """
-    return {} if name.startswith(TIMM) else _function(name).weights  # type: ignore[attr-defined]
+    if name.startswith(TIMM):
+        return {}
+    function, encoder = _parts(name)
+    if not encoder:
+        return function.weights  # type: ignore[attr-defined]
+    return {key: replace(file, top1=None, top5=None) for key, file in published(encoder).items()}
 
 
 def _function(name: str) -> Callable[..., nn.Module]:
     if name.startswith(TIMM):
-        from functools import partial
-
         from anmok.networks.timm_backbone import timm_backbone
 
         return partial(timm_backbone, name.removeprefix(TIMM))
+    function, encoder = _parts(name)
+    return partial(function, encoder=encoder) if encoder else function
+
+
+def _parts(name: str) -> tuple[Callable[..., nn.Module], str]:
+    """A network's function, and the name of the encoder that stands behind a colon, or nothing."""
+    own, colon, encoder = name.partition(":")
     for networks in OF_TASK.values():
-        if name in networks:
-            return networks[name]
+        if own in networks:
+            if colon and "encoder" not in signature(networks[own]).parameters:
+                raise UsageError(f"{own} stands on no other network", got=repr(name), allowed=own, fix=own)
+            return networks[own], encoder
     raise unknown_name("network", name, [known for networks in OF_TASK.values() for known in networks])
 
 

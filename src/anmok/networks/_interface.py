@@ -3,6 +3,8 @@
     net.stages                  what `features` hands out: names, channels, strides
     net.accepts                 channels and smallest size of the input; checked before torch fails obscurely
     net.features(x)             list of maps, one a stage, finest first: what a decoder or detector stands on
+    net.before_pooling          where stages end in a pooling (VGG): the larger maps before it, and the last one after;
+                                what `features_before_pooling(x)` hands out
     net.forward_features(x)     the map the classifier is given
     net.forward_head(map)       logits from that map; `pre_logits=True`: the vector before the last dense layer
     net.reset_classifier(n)     a freshly initialised last layer for `n` classes
@@ -145,6 +147,16 @@ class Stages(nn.Sequential):
                 maps.append(x)
         return [x] if last else maps
 
+    def before_ends(self, x: Tensor) -> list[Tensor]:
+        """(N, C, H, W) → the maps that the `ends` are given, finest first, and the last layer's output."""
+        self.accepts.check(x)
+        maps = []
+        for name, layer in self.named_children():
+            if name in self.ends:
+                maps.append(x)
+            x = layer(x)
+        return [*maps, x]
+
 
 def numbered(layers: Sequence[nn.Module]) -> OrderedDict[str, nn.Module]:
     """Layers under the names "0", "1", …, as a plain `Sequential` would call them."""
@@ -152,11 +164,19 @@ def numbered(layers: Sequence[nn.Module]) -> OrderedDict[str, nn.Module]:
 
 
 def reset_heads(net: Any, num_classes: int) -> None:
-    """Replace every dense layer named in `net.heads` by one of `num_classes`, initialised by `net.initialize`."""
+    """Replace every layer named in `net.heads` by one of `num_classes`, initialised by `net.initialize`.
+
+    A head is a dense layer, or the convolution that answers at every place.
+    """
     if num_classes < 1:
         raise UsageError("a classifier needs classes", got=num_classes, allowed="1 or more")
     for name in net.heads:
         old = net.get_submodule(name)
-        new = nn.Linear(old.in_features, num_classes, device=old.weight.device, dtype=old.weight.dtype)
+        like = {"bias": old.bias is not None, "device": old.weight.device, "dtype": old.weight.dtype}
+        new: nn.Module
+        if isinstance(old, nn.Conv2d):
+            new = nn.Conv2d(old.in_channels, num_classes, old.kernel_size, old.stride, old.padding, **like)  # type: ignore[arg-type]
+        else:
+            new = nn.Linear(old.in_features, num_classes, **like)
         net.initialize(new)
         net.set_submodule(name, new)

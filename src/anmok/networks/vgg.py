@@ -103,6 +103,11 @@ class VGG(nn.Module):
             StageInfo(f"features.{end}", width, 2 ** (block + 1))
             for block, (end, width) in enumerate(zip(ends, WIDTHS, strict=True))
         )
+        self.before_pooling = (
+            *(replace(stage, name=f"features.{int(end) - 1}", stride=stage.stride // 2)
+              for stage, end in zip(self.stages, ends, strict=True)),
+            self.stages[-1],
+        )  # fmt: skip
         self.avgpool = nn.AdaptiveAvgPool2d(7)
         self.classifier = nn.Sequential(
             nn.Linear(512 * 7 * 7, 4096),
@@ -114,6 +119,10 @@ class VGG(nn.Module):
             nn.Linear(4096, num_classes),
         )
         self.apply(self.initialize)
+
+    def features_before_pooling(self, x: Tensor) -> list[Tensor]:
+        """(N, C, H, W) → the five maps before each pooling, 224 to 14 wide, and the one after the fifth."""
+        return self.features.before_ends(x)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The map after the fifth pooling."""

@@ -1,0 +1,82 @@
+"""Any network of the zoo, or of timm, as the encoder under a decoder or a detector: its stages and nothing else.
+
+    encoder = Encoder("resnet34", in_channels=3)
+    encoder.stages                      name, channels and stride of each map, finest first
+    maps = encoder(x)                   one map a stage
+
+What the maps do not need (classifier, auxiliary heads, later layers) is taken out, so that every parameter left learns.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from anmok.core.errors import UsageError
+from anmok.networks import build
+from anmok.networks._interface import StageInfo
+from anmok.networks._pretrained import Source
+
+TRIAL = 64  # height and width of the picture that shows which parameters the maps need
+
+
+class Encoder(nn.Module):
+    """The stages of the network called `name`. (N, in_channels, H, W) → one map a stage, finest first.
+
+    Where the network's stages end in a pooling and it offers the larger maps before (`before_pooling`, as VGG does),
+    those are handed out: the details that a decoder wants are gone after the pooling. `pooled` then is True, and the
+    last map is the one after the last pooling, which no convolution has read yet.
+
+    Args:
+        name: as `anmok.networks.build` takes it.
+        in_channels: channels of the pictures.
+        weights: of the encoder, as `build` takes them.
+
+    Raises:
+        UsageError: for an unknown name, or a network that hands out no maps.
+    """
+
+    def __init__(self, name: str, in_channels: int = 3, weights: Source = None) -> None:
+        super().__init__()
+        net: Any = build(name, num_classes=1, in_channels=in_channels, weights=weights)
+        self.net, self.accepts = net, net.accepts
+        self.pooled = hasattr(net, "before_pooling")
+        self.stages: tuple[StageInfo, ...] = net.before_pooling if self.pooled else net.stages
+        if not self.stages:
+            raise UsageError("this network hands out no maps", got=name, fix="another encoder: resnet18, timm:resnet18")
+        _take_out_unused(self)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Raises `UsageError` for input that the network does not accept."""
+        return self.net.features_before_pooling(x) if self.pooled else self.net.features(x)
+
+
+def _take_out_unused(encoder: Encoder) -> None:
+    """Replace modules whose parameters no map depends on, found by asking autograd, with nothing."""
+    was_training = encoder.training
+    parameters = dict(encoder.named_parameters())
+    like = next(iter(parameters.values()))
+    side = max(TRIAL, encoder.accepts.smallest)
+    with torch.enable_grad():
+        maps = encoder.eval()(
+            torch.zeros(1, encoder.accepts.channels, side, side, dtype=like.dtype, device=like.device)
+        )
+        total = torch.stack([one.sum() for one in maps]).sum()
+        slopes = torch.autograd.grad(total, list(parameters.values()), allow_unused=True)
+    used = {id(one) for one, slope in zip(parameters.values(), slopes, strict=True) if slope is not None}
+    _prune(encoder, used)
+    encoder.train(was_training)
+
+
+def _prune(module: nn.Module, used: set[int]) -> None:
+    for parameter in module.parameters(recurse=False):
+        if id(parameter) not in used:
+            parameter.requires_grad_(False)
+    for name, child in module.named_children():
+        parameters = list(child.parameters())
+        if parameters and not any(id(one) in used for one in parameters):
+            setattr(module, name, nn.Identity())
+        else:
+            _prune(child, used)
