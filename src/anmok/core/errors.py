@@ -86,6 +86,14 @@ class CheckpointError(AnmokError):
     """A checkpoint or run folder is torn, foreign, newer than this version, or does not fit."""
 
 
+class ArtefactError(AnmokError):
+    """A shipped model is damaged, foreign, newer than this version, or holds what no shipped model may hold."""
+
+
+class ParityError(AnmokError):
+    """A shipped model does not answer as the run it was made from."""
+
+
 class RunBusyError(AnmokError):
     """Another living process owns the run folder."""
 
