@@ -25,7 +25,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import IO
@@ -44,8 +44,10 @@ from PIL import (
 
 from anmok.core.colour import NotAPictureError, to_pixels
 from anmok.core.errors import PictureError
-from anmok.core.magic import FORMATS, HEAD, describe, extension_fits, sniff, webp_size
+from anmok.core.magic import FORMATS, HEAD, describe, extension_fits, png_may_tell_orientation, sniff, webp_size
+from anmok.core.orientation import UPRIGHT, turn_array, upright_size
 from anmok.core.preparation import Preparation, centre_crop, fit_picture
+from anmok.core.targets import Frame
 
 __all__ = [
     "MAX_PIXELS",
@@ -57,6 +59,7 @@ __all__ = [
     "decode_with_notes",
     "fit_picture",
     "load_picture",
+    "read_frame",
 ]
 
 MAX_PIXELS = 200_000_000
@@ -73,15 +76,6 @@ _OPENERS: dict[str, Callable[[IO[bytes]], Image.Image]] = {
     "PPM": PpmImagePlugin.PpmImageFile,
 }
 _ORIENTATION = 0x0112
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b";"}
 _DRAFT_FACTOR = 2  # JPEGs decoded at reduced size keep this many pixels for each one needed
 _SAVE_AGAIN = "save it again as PNG or JPEG, or remove it"
@@ -98,6 +92,12 @@ class Decoded:
     notes: tuple[str, ...]
     original_size: tuple[int, int]
     channels: int
+    orientation: int = UPRIGHT
+
+    @property
+    def frame(self) -> Frame:
+        """Upright size and orientation, as masks and boxes need to know them."""
+        return Frame(self.original_size, self.orientation)
 
 
 def decode(source: Path | str | bytes, *, at_least: int | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -119,7 +119,19 @@ def decode(source: Path | str | bytes, *, at_least: int | None = None, max_pixel
 def load_picture(source: Path | str | bytes, preparation: Preparation, *, max_pixels: int = MAX_PIXELS) -> Decoded:
     """Decode and fit as every part of anmok does it: pixels uint8 (store, store, channels). Raises `PictureError`."""
     found = decode_with_notes(source, at_least=preparation.store, max_pixels=max_pixels)
-    return Decoded(fit_picture(found.pixels, preparation), found.notes, found.original_size, found.channels)
+    return replace(found, pixels=fit_picture(found.pixels, preparation))
+
+
+def read_frame(source: Path | str | bytes, *, max_pixels: int = MAX_PIXELS) -> Frame:
+    """Upright size and orientation from the file's header; nothing is decoded. Raises `PictureError`."""
+    path = None if isinstance(source, bytes) else Path(source)
+    try:
+        with _opened(source) as file:
+            return _frame(file, path, max_pixels)
+    except PictureError:
+        raise
+    except Exception as error:  # see `decode_with_notes`
+        raise _refusal(error, path) from error
 
 
 def decode_with_notes(
@@ -181,20 +193,11 @@ def _one_line(error: Exception) -> str:
 
 
 def _decode(file: IO[bytes], path: Path | None, at_least: int | None, max_pixels: int) -> Decoded:
-    head = file.read(HEAD)
-    kind = sniff(head)
-    if kind is None:
-        what = f"this is {describe(head)}, not a picture anmok reads" if head else "the file is empty"
-        raise PictureError(what, path=path, allowed=", ".join(FORMATS), fix=_SAVE_AGAIN)
-    size = webp_size(head) if kind == "WEBP" else None
-    if size is not None:
-        _check_size(size, max_pixels, path)
+    kind, image = _recognised(file, path, max_pixels)
     notes = []
     if path is not None and not extension_fits(kind, path.suffix):
         notes.append(f"the extension does not fit: this is {kind}")
-    image = _open(file, kind)
-    declared = image.size
-    _check_size(declared, max_pixels, path)
+    declared, turn = image.size, _orientation(image) if kind == "TIFF" else UPRIGHT
     _draft(image, at_least)
     try:
         image.load()
@@ -204,18 +207,39 @@ def _decode(file: IO[bytes], path: Path | None, at_least: int | None, max_pixels
         image = _without_end_mark(file, at_least)
     if not _has_end_mark(file, kind):
         notes.append("the end marker is missing; all pixels were there")
-    original = declared if kind == "JPEG" else image.size  # a TIFF was turned while it was loaded
-    turn = _orientation(image)
+    width, height = declared if kind == "JPEG" else image.size
+    size = (height, width)
     pixels, more = to_pixels(image)
-    if turn in _TURNS:
-        flat = pixels[..., 0] if pixels.shape[2] == 1 else pixels
-        turned = np.array(Image.fromarray(flat).transpose(_TURNS[turn]))
-        pixels = turned.reshape(*turned.shape[:2], -1)
-        original = original if turn < 5 else (original[1], original[0])
+    if kind != "TIFF":  # Pillow turns those, and only those, while it loads them
+        turn = _orientation(image)
+        size, pixels = upright_size(size, turn), np.ascontiguousarray(turn_array(pixels, turn))
     notes += more
     if kind != "JPEG" and getattr(image, "is_animated", False):  # a second picture in a JPEG is a preview
         notes.append("only the first of several frames or pages is used")
-    return Decoded(pixels, tuple(notes), (original[1], original[0]), pixels.shape[2])
+    return Decoded(pixels, tuple(notes), size, pixels.shape[2], turn)
+
+
+def _frame(file: IO[bytes], path: Path | None, max_pixels: int) -> Frame:
+    kind, image = _recognised(file, path, max_pixels)
+    # Pillow decodes a PNG in full to look for EXIF behind the pixels.
+    turn = UPRIGHT if kind == "PNG" and not png_may_tell_orientation(file) else _orientation(image)
+    size = (image.height, image.width)
+    return Frame(size if kind == "TIFF" else upright_size(size, turn), turn)
+
+
+def _recognised(file: IO[bytes], path: Path | None, max_pixels: int) -> tuple[str, Image.Image]:
+    """What kind of picture this is, and the picture with its header read and nothing decoded."""
+    head = file.read(HEAD)
+    kind = sniff(head)
+    if kind is None:
+        what = f"this is {describe(head)}, not a picture anmok reads" if head else "the file is empty"
+        raise PictureError(what, path=path, allowed=", ".join(FORMATS), fix=_SAVE_AGAIN)
+    size = webp_size(head) if kind == "WEBP" else None
+    if size is not None:
+        _check_size(size, max_pixels, path)
+    image = _open(file, kind)
+    _check_size(image.size, max_pixels, path)
+    return kind, image
 
 
 def _open(file: IO[bytes], kind: str) -> Image.Image:

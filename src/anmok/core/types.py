@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from anmok.core.targets import Masks
+
 SPLITS = ("train", "val", "test")
 
 
@@ -26,7 +28,8 @@ class Entry:
 
     `id` is unique in the data set and readable: the path below the root with forward slashes, or `file.csv:17`.
     `locator` is what the data set's `pictures` need to find the pixels: that path, or a row number.
-    `target` is the task's answer: a class index, a mask's path, boxes, a partner picture, or None.
+    `target` is the task's answer: a class index, a mask's path, boxes, a partner picture, or None; which type it is
+    for which task says `anmok.core.targets`.
     `group` names what must stay on one side of a split (a video, a patient, a burst), or None.
     `origin` is the row that named the picture (`labels.csv:17`) where `id` is its path, or None.
     """
@@ -105,6 +108,7 @@ class Dataset:
     unit: str = "files"  # "files" or "rows": what `seen` counts
     files: FileAccount | None = None  # beside the rows; None where the items are files themselves
     why: str = ""  # how the format was recognised, and where class names come from
+    masks: Masks | None = None  # reads the class map that an entry's target stands for; None: the data has none
 
     def __len__(self) -> int:
         return len(self.entries)
