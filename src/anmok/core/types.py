@@ -63,9 +63,9 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class FileAccount:
-    """The files around a data set whose items are rows: `seen = used + quarantined + skipped`.
+    """The files around a data set whose items are rows or pictures: `seen = used + quarantined + skipped`.
 
-    `used` counts the tables themselves and the pictures that at least one row names.
+    `used` counts tables, files of labels and masks, and the pictures that at least one of these names.
     """
 
     seen: int
@@ -76,6 +76,19 @@ class FileAccount:
     def account(self) -> dict[str, int]:
         """The sum that must come out: seen = used + quarantined + skipped."""
         return _balance("files", self.seen, self.used, len(self.quarantined), len(self.skipped))
+
+
+@dataclass(frozen=True, slots=True)
+class RowAccount:
+    """The rows that name objects in pictures (boxes, outlines): used are those that the entries' targets hold."""
+
+    seen: int
+    quarantined: tuple[Quarantined, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    def account(self, used: int) -> dict[str, int]:
+        """The sum that must come out: seen = used + quarantined + skipped."""
+        return _balance("rows", self.seen, used, len(self.quarantined), len(self.skipped))
 
 
 class Pictures(Protocol):
@@ -92,7 +105,8 @@ class Pictures(Protocol):
 class Dataset:
     """What a folder, table or archive was found to be. Files and rows are each accounted for to the last one.
 
-    `seen`, `quarantined` and `skipped` count items of `unit`; where these are rows, `files` accounts for the files.
+    `seen`, `quarantined` and `skipped` count items of `unit`: "files"; "rows" of a table, each a picture; or "pictures",
+    where other files say what is in them. Then `files` accounts for the files, and `rows` for the objects told.
     """
 
     root: Path
@@ -105,8 +119,9 @@ class Dataset:
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[str, ...] = ()
     seen: int = 0  # items of the unit named below: every one ends as an entry, quarantined or skipped
-    unit: str = "files"  # "files" or "rows": what `seen` counts
-    files: FileAccount | None = None  # beside the rows; None where the items are files themselves
+    unit: str = "files"  # "files", "rows" or "pictures": what `seen` counts
+    files: FileAccount | None = None  # beside rows or pictures; None where the items are files themselves
+    rows: RowAccount | None = None  # of objects; None where a picture has one target
     why: str = ""  # how the format was recognised, and where class names come from
     masks: Masks | None = None  # reads the class map that an entry's target stands for; None: the data has none
 
@@ -128,14 +143,33 @@ class Dataset:
         return _balance(str(self.root), self.seen, len(self.entries), len(self.quarantined), len(self.skipped))
 
     def accounts(self) -> dict[str, dict[str, int]]:
-        """`account` by unit: of files, and of rows where the data set has rows."""
+        """`account` by unit: of the items, and of files and rows where these are others."""
         accounts = {self.unit: self.account()}
+        if self.rows is not None:
+            accounts["rows"] = self.rows.account(sum(len(entry.target) for entry in self.entries))
         return accounts if self.files is None else {**accounts, "files": self.files.account()}
+
+    @property
+    def set_aside(self) -> tuple[Quarantined, ...]:
+        """Everything quarantined: items, files and rows."""
+        beside = (*(self.files.quarantined if self.files else ()), *(self.rows.quarantined if self.rows else ()))
+        return (*self.quarantined, *beside)
+
+    @property
+    def passed_over(self) -> tuple[Skipped, ...]:
+        """Everything skipped: items, files and rows."""
+        beside = (*(self.files.skipped if self.files else ()), *(self.rows.skipped if self.rows else ()))
+        return (*self.skipped, *beside)
 
     def without(self, bad: Sequence[Quarantined], ids: set[str]) -> Dataset:
         """The same data set with the entries `ids` moved to quarantine for the reasons `bad`."""
         kept = [entry for entry in self.entries if entry.id not in ids]
-        return replace(self, entries=kept, quarantined=(*self.quarantined, *bad))
+        rows = self.rows
+        if rows is not None:
+            told = [e for e in self.entries if e.id in ids for _ in range(len(e.target))]
+            lost = (Skipped(entry.origin or entry.id, "its picture was set aside") for entry in told)
+            rows = replace(rows, skipped=(*rows.skipped, *lost))
+        return replace(self, entries=kept, quarantined=(*self.quarantined, *bad), rows=rows)
 
 
 def _balance(what: str, seen: int, used: int, quarantined: int, skipped: int) -> dict[str, int]:
