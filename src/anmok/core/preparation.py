@@ -2,6 +2,8 @@
 
 What is cached has the side `store`; validation and prediction look at its centre of side `size`, training crops from
 it at random. The classic "resize 256, crop 224" is `Preparation(size=224, store=256)`.
+
+Masks and boxes follow by the same arithmetic: `Preparation.geometry` says where an original picture's pixels went.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ import numpy as np
 from PIL import Image
 
 from anmok.core.errors import UsageError
+from anmok.core.geometry import Geometry, resample_mask
 
-FITS = ("crop", "squash", "pad")
+FITS = ("crop", "squash", "pad", "window")
 INTERPOLATIONS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -32,7 +35,9 @@ class Preparation:
         store: side in pixels of what is cached, at least `size`.
         channels: 1 (grey) or 3 (sRGB).
         fit: "crop" keeps the proportions and the central square; "squash" ignores the proportions; "pad" keeps the
-            whole picture and fills the rest with the mean colour, which is zero once normalised.
+            whole picture and fills the rest with the mean colour, which is zero once normalised (letterboxing);
+            "window" keeps every pixel as it is: training cuts windows of side `store` from the whole picture,
+            prediction goes over it tile by tile.
         interpolation: "bilinear", "bicubic" (both anti-aliased) or "nearest" (pixels that are class ids).
         mean, std: one number a channel, for pixels scaled to [0, 1].
 
@@ -69,14 +74,49 @@ class Preparation:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Shape of one stored picture: (store, store, channels)."""
+        """Shape of one stored picture, or of one window of it: (store, store, channels)."""
         return self.store, self.store, self.channels
+
+    @property
+    def fill(self) -> tuple[int, ...]:
+        """The colour where there is no picture, uint8 a channel: the mean."""
+        return tuple(_level(value) for value in self.mean)
 
     @property
     def pixel_settings(self) -> dict[str, Any]:
         """The settings that stored pixels depend on: what a cache must be keyed by."""
+        if self.fit == "window":
+            return {"channels": self.channels, "fit": self.fit}
         settings = {name: getattr(self, name) for name in ("store", "channels", "fit", "interpolation")}
         return settings | ({"fill": self.mean} if self.fit == "pad" else {})
+
+    def geometry(self, original: tuple[int, int], *, seen: bool = False) -> Geometry:
+        """Where a picture of `original` size (height, width) lies in what is stored; `seen`: in its central `size`.
+
+        >>> Preparation(64, 64, fit="pad").geometry((100, 200)).boxes(np.array([[0, 0, 200, 100]])).tolist()
+        [[0.0, 16.0, 64.0, 48.0]]
+        """
+        height, width = original
+        store, shorter = self.store, min(original)
+        if self.fit == "window":
+            return Geometry()
+        if self.fit == "crop":
+            scale = store / shorter
+            stored = Geometry((scale, scale), ((shorter - width) / 2 * scale, (shorter - height) / 2 * scale))
+        elif self.fit == "squash":
+            stored = Geometry((store / width, store / height))
+        else:
+            inner = self._inner(original)
+            offset = ((store - inner[0]) // 2, (store - inner[1]) // 2)
+            stored = Geometry((inner[0] / width, inner[1] / height), offset)
+        margin = -((store - self.size) // 2)
+        return stored.then(Geometry(offset=(margin, margin))) if seen else stored
+
+    def _inner(self, original: tuple[int, int]) -> tuple[int, int]:
+        """Width and height of a whole picture of (height, width) in the stored square."""
+        height, width = original
+        longer = max(original)
+        return max(1, round(width * self.store / longer)), max(1, round(height * self.store / longer))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for a card or settings file."""
@@ -93,11 +133,12 @@ def _allow(name: str, value: object, allowed: tuple[object, ...]) -> None:
         raise UsageError(f"{name} is unknown", got=repr(value), allowed=", ".join(map(repr, allowed)))
 
 
-def fit_picture(pixels: np.ndarray, preparation: Preparation) -> np.ndarray:
-    """Pixels uint8 (H, W, 1 or 3) → uint8 (store, store, channels).
+def fit_picture(pixels: np.ndarray, preparation: Preparation, original: tuple[int, int] | None = None) -> np.ndarray:
+    """Pixels uint8 (H, W, 1 or 3) → uint8 (store, store, channels); with fit "window", (H, W, channels).
 
     A picture that is right already is returned itself, not copied. Grey is Rec. 601 luma, as Pillow computes it;
-    grey → RGB repeats. Smaller pictures are enlarged.
+    grey → RGB repeats. Smaller pictures are enlarged. `original` is the size (height, width) that
+    `Preparation.geometry` will be asked for, where the pixels were decoded at a reduced one.
     """
     if pixels.shape == preparation.shape:
         return pixels
@@ -105,14 +146,18 @@ def fit_picture(pixels: np.ndarray, preparation: Preparation) -> np.ndarray:
         pixels = np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
     height, width = pixels.shape[:2]
     store = preparation.store
-    if (height, width) != (store, store):
-        pixels = _resized(pixels, preparation)
+    if (height, width) != (store, store) and preparation.fit != "window":
+        pixels = _resized(pixels, preparation, original or (height, width))
     return pixels if pixels.shape[2] == preparation.channels else np.repeat(pixels, preparation.channels, axis=2)
 
 
-def _resized(pixels: np.ndarray, preparation: Preparation) -> np.ndarray:
+def _level(value: float) -> int:
+    return round(255 * min(max(value, 0.0), 1.0))
+
+
+def _resized(pixels: np.ndarray, preparation: Preparation, original: tuple[int, int]) -> np.ndarray:
     height, width = pixels.shape[:2]
-    store, shorter, longer = preparation.store, min(height, width), max(height, width)
+    store, shorter = preparation.store, min(height, width)
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     resample = INTERPOLATIONS[preparation.interpolation]
     if preparation.fit == "crop":
@@ -122,14 +167,24 @@ def _resized(pixels: np.ndarray, preparation: Preparation) -> np.ndarray:
     elif preparation.fit == "squash":
         image = image.resize((store, store), resample)
     else:
-        inner = (max(1, round(width * store / longer)), max(1, round(height * store / longer)))
-        mean = preparation.mean if image.mode == "RGB" else (sum(preparation.mean) / len(preparation.mean),)
-        fill = tuple(round(255 * min(max(value, 0.0), 1.0)) for value in mean)
-        canvas = Image.new(image.mode, (store, store), fill if image.mode == "RGB" else fill[0])
+        inner = preparation._inner(original)
+        fill = preparation.fill if image.mode == "RGB" else _level(sum(preparation.mean) / len(preparation.mean))
+        canvas = Image.new(image.mode, (store, store), fill)
         canvas.paste(image.resize(inner, resample), ((store - inner[0]) // 2, (store - inner[1]) // 2))
         image = canvas
     fitted = np.array(image)
     return fitted.reshape(store, store, -1)
+
+
+def fit_mask(mask: np.ndarray, preparation: Preparation, fill: int) -> np.ndarray:
+    """Ids (H, W) of a whole original picture → (store, store) where `fit_picture` puts its pixels, never interpolated.
+
+    `fill` stands where "pad" adds a border. With fit "window" the mask is returned itself.
+    """
+    store = (preparation.store, preparation.store)
+    if preparation.fit == "window" or mask.shape == store:
+        return mask
+    return resample_mask(mask, preparation.geometry((mask.shape[0], mask.shape[1])), store, fill)
 
 
 def centre_crop(pixels: np.ndarray, size: int) -> np.ndarray:
