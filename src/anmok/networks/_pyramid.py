@@ -1,0 +1,46 @@
+"""Necks: the maps of a backbone mixed so that every level knows fine places and coarse meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def conv_norm(before: int, after: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """Convolution, batch normalisation, ReLU. (N, before, H, W) → (N, after, H/stride, W/stride)."""
+    return nn.Sequential(
+        nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU(inplace=True),
+    )
+
+
+def enlarged(x: Tensor, like: Tensor) -> Tensor:
+    """A coarse map at the size of a finer one, each cell repeated."""
+    return F.interpolate(x, size=like.shape[-2:], mode="nearest")
+
+
+class PathAggregation(nn.Module):
+    """Meaning flows down to the fine maps, places flow back up to the coarse ones.
+
+    Liu, Qi, Qin, Shi, Jia: Path Aggregation Network for Instance Segmentation, CVPR 2018 (arXiv:1803.01534).
+    Maps (N, C_i, H_i, W_i), finest first, each half the size of the one before → the same sizes, `width` channels.
+    """
+
+    def __init__(self, channels: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(conv_norm(before, width, kernel=1) for before in channels)
+        self.down = nn.ModuleList(conv_norm(width, width) for _ in channels[1:])
+        self.shrink = nn.ModuleList(conv_norm(width, width, stride=2) for _ in channels[1:])
+        self.up = nn.ModuleList(conv_norm(width, width) for _ in channels[1:])
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """See above."""
+        levels = [lateral(x) for lateral, x in zip(self.lateral, maps, strict=True)]
+        for i in reversed(range(len(levels) - 1)):  # coarse to fine
+            levels[i] = self.down[i](levels[i] + enlarged(levels[i + 1], levels[i]))
+        for i in range(1, len(levels)):  # fine to coarse
+            levels[i] = self.up[i - 1](levels[i] + self.shrink[i - 1](levels[i - 1]))
+        return levels
