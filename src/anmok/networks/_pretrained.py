@@ -114,7 +114,7 @@ def _fit(net: Any, state: State, weights: object) -> None:
 
 
 def _first_convolution(net: nn.Module) -> str:
-    return next(name for name, module in net.named_modules() if isinstance(module, nn.Conv2d))
+    return next((name for name, module in net.named_modules() if isinstance(module, nn.Conv2d)), "")
 
 
 def adapt_channels(kernel: Tensor, channels: int) -> Tensor:
