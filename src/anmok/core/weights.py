@@ -65,6 +65,8 @@ class Weights:
         preprocessing: what its network was given.
         top1: accuracy on ImageNet-1K's validation pictures in per cent, as published.
         top5: the right class among the first five, likewise.
+        figures: what was measured where the task is another: `{"mean IoU": 60.5}`, in per cent, on `data`.
+        data: what these figures were measured on.
         source: who published these figures.
     """
 
@@ -74,6 +76,8 @@ class Weights:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     top1: float | None = None
     top5: float | None = None
+    figures: Mapping[str, float] = field(default_factory=dict, hash=False)
+    data: str = ""
     source: str = ""
 
     def __post_init__(self) -> None:

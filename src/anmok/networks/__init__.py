@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from inspect import signature
 from types import ModuleType
@@ -89,9 +88,9 @@ def published(name: str) -> Mapping[str, Weights]:
     if name.startswith(TIMM):
         return {}
     function, encoder = _parts(name)
-    if not encoder:
-        return function.weights  # type: ignore[attr-defined]
-    return {key: replace(file, top1=None, top5=None) for key, file in published(encoder).items()}
+    from anmok.networks._card import of_encoder
+
+    return of_encoder(published(encoder)) if encoder else function.weights  # type: ignore[attr-defined]
 
 
 def _function(name: str) -> Callable[..., nn.Module]:

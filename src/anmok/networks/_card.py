@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from anmok.core.weights import Weights
@@ -84,3 +84,8 @@ def about(card: Card, weights: Mapping[str, Weights] | None = None) -> Callable[
         return function
 
     return attach
+
+
+def of_encoder(files: Mapping[str, Weights]) -> dict[str, Weights]:
+    """A classifier's published files as they serve the network that stands on it: their accuracy is not its own."""
+    return {key: replace(file, top1=None, top5=None) for key, file in files.items()}

@@ -40,8 +40,8 @@ CARD = Card(
     "same size beside: coarse knowledge and fine edges meet at every resolution.",
     fixed="Decoders that start from the coarsest map alone draw blurred outlines; and a network trained from nothing "
     "needs more annotated pictures than a laboratory has. Any pretrained network can be the left arm here.",
-    cost="With the small default encoder 0.2 million parameters; on ResNet-34 24.4 million and, at 256 × 256, "
-    "7.8 billion multiply-adds, most of them in the last two blocks, where maps are largest.",
+    cost="For 256 × 256 pixels, with the small default encoder 0.25 million parameters and 1.7 billion multiply-adds; "
+    "on ResNet-34 24.4 million and 7.8 billion.",
     reach_for="Every pixel a class: cells, roads, defects, organs. The first try, and often the last. Small pictures "
     "or minutes only: as it is. Photographs: encoder='resnet34' or 'efficientnet_lite0' with weights='imagenet'.",
     avoid="Hundreds of classes in street scenes, where context beyond the receptive field decides; single objects "

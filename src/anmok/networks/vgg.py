@@ -97,7 +97,7 @@ class VGG(nn.Module):
     def __init__(self, name: str, num_classes: int, in_channels: int, *, normalise: bool, dropout: float) -> None:
         super().__init__()
         self.accepts = Accepts(name, in_channels, CARD.smallest, CARD.natural)
-        layers, ends = _five_blocks(BLOCKS[name.removesuffix("_bn")], in_channels, normalise)
+        layers, ends = five_blocks(BLOCKS[name.removesuffix("_bn")], in_channels, normalise)
         self.features = Stages(self.accepts, numbered(layers), ends)  # maps 112, 56, 28, 14, 7 wide
         self.stages = tuple(
             StageInfo(f"features.{end}", width, 2 ** (block + 1))
@@ -149,18 +149,23 @@ class VGG(nn.Module):
         reset_heads(self, num_classes)
 
 
-def _five_blocks(depths: tuple[int, ...], channels: int, normalise: bool) -> tuple[list[nn.Module], list[str]]:
-    """The layers in order, and the numbers of the five poolings."""
+def five_blocks(
+    depths: tuple[int, ...], channels: int, normalise: bool, *, border: int = 1, ceil_mode: bool = False
+) -> tuple[list[nn.Module], list[str]]:
+    """The layers in order, and the numbers of the five poolings.
+
+    `border`: the first convolution's padding. `ceil_mode`: poolings keep the last row and column of an odd map.
+    """
     layers: list[nn.Module] = []
     ends = []
     for depth, width in zip(depths, WIDTHS, strict=True):
         for _ in range(depth):
-            layers.append(nn.Conv2d(channels, width, kernel_size=3, padding=1))
+            layers.append(nn.Conv2d(channels, width, kernel_size=3, padding=1 if layers else border))
             if normalise:
                 layers.append(nn.BatchNorm2d(width))
             layers.append(nn.ReLU(inplace=True))
             channels = width
-        layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
+        layers.append(nn.MaxPool2d(kernel_size=2, stride=2, ceil_mode=ceil_mode))
         ends.append(str(len(layers) - 1))
     return layers, ends
 
