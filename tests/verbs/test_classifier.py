@@ -15,7 +15,7 @@ from anmok.cli import run as cli
 from anmok.core.errors import UsageError
 from anmok.verbs.classifier import named, preparation_for
 from anmok.verbs.explain import MOST_WORK, TRIALS, passes
-from anmok.verbs.opened import classifier_of
+from anmok.verbs.opened import subject_of
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +62,11 @@ def test_any_module_answers(photos: Path) -> None:
 
 
 def test_a_run_is_itself_by_object_and_by_folder(run: anmok.Run, photos: Path) -> None:
-    assert classifier_of(run) is run
+    assert subject_of(run) is run
     answers = [anmok.predict(one, photos / "chelsea.jpg")[0] for one in (run, run.path)]
     assert answers[0].labels == answers[1].labels
     with pytest.raises(UsageError, match="by its name"):
-        classifier_of(run, "imagenet")
+        subject_of(run, "imagenet")
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from PIL import Image
 from anmok.core.preparation import Preparation
 from anmok.data.load import load_data
 from anmok.metrics.summary import summarise
+from anmok.tasks.classify.leakage import LeakageBill, leakage_bill
+from anmok.tasks.classify.measuring import Measured
 from anmok.tasks.pictures import Decoded, decode_all
-from anmok.verbs.evaluate import Measured, evaluate
-from anmok.verbs.leakage import LeakageBill, leakage_bill
+from anmok.verbs.evaluate import evaluate
 from anmok.verbs.train import train
 
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 import anmok
 from anmok.core.errors import UsageError
+from anmok.tasks.classify.measuring import measure
 from anmok.tasks.pictures import decode_all
-from anmok.verbs.evaluate import measure
 
 
 def test_answers_equal_what_evaluation_saw(run: anmok.Run, photographs: Path) -> None:

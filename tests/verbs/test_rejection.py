@@ -11,8 +11,8 @@ import anmok
 from anmok.cli import run as command
 from anmok.core.errors import DataError, UsageError
 from anmok.metrics.summary import summarise
-from anmok.verbs.measuring import Measured
-from anmok.verbs.rejection import choose_rejection, rejection_row, unseen_row
+from anmok.tasks.classify.measuring import Measured
+from anmok.tasks.classify.rejection import choose_rejection, rejection_row, unseen_row
 from tests.verbs.photographs import write_photographs
 
 

@@ -1,5 +1,6 @@
 """Aids of training: learning rate, augmentation sheet, balance, several seeds, TensorBoard."""
 
+import copy
 import hashlib
 import json
 import shutil
@@ -18,7 +19,6 @@ from anmok.verbs import find_lr, tensorboard
 from anmok.verbs.planning import new_plan
 from anmok.verbs.settings import TrainSettings
 from anmok.verbs.terminal import Terminal
-from anmok.verbs.train import _network, _task
 
 QUICK = {"epochs": 1, "imgsz": 32, "val": 0.2, "test": 0.2}
 
@@ -35,10 +35,11 @@ def test_the_choice_is_a_third_of_the_rate_with_the_smallest_loss() -> None:
 def test_finding_a_rate_changes_nothing_of_the_task(photographs: Path) -> None:
     torch.set_num_threads(1)
     plan = new_plan(str(photographs), TrainSettings.of(**QUICK, batch=8), Terminal(quiet=True))
-    task = _task(plan, _network(plan, None))
+    task = plan.learner()
+    trial = plan.learner(copy.deepcopy(task.network))
     before = {name: value.clone() for name, value in task.network.state_dict().items()}
     torch.manual_seed(5)
-    found = find_lr.find_rate(task, steps=40)
+    found = find_lr.find_rate(trial, steps=40)
     after_search = torch.rand(3)
     assert all(torch.equal(value, before[name]) for name, value in task.network.state_dict().items())
     assert all(weight.grad is None for weight in task.network.parameters())

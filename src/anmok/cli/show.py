@@ -50,10 +50,12 @@ def print_report(report: Any) -> None:
     print()
     for line in _sentences(report.tables):
         print(f"{line}\n")
-    figures = ("precision", "recall", "f1")
-    heading = ["class", "pictures", *figures]
-    print_table(heading, [[row["class"], row["pictures"], *(_ranged(row, name) for name in figures)]
-                          for row in report.tables["classes"]])  # fmt: skip
+    classes = report.tables.get("classes", ())
+    if classes:
+        figures = [name for name in classes[0] if f"{name}_low" in classes[0]]
+        heading = ["class", "pictures", *(name.replace("_", " ") for name in figures)]
+        print_table(heading, [[row["class"], row["pictures"], *(_ranged(row, name) for name in figures)]
+                              for row in classes])  # fmt: skip
     groups = report.tables.get("groups", ())
     if groups:
         print()
@@ -77,13 +79,11 @@ def seeds_text(found: Any) -> str:
 def duel_text(found: Any) -> str:
     """Figures of two runs side by side, the interval of their difference, and the verdict."""
     first, second = found.names
-    test, gap = found.accuracy, found.accuracy.difference
     lines = [f"{first} against {second} on {found.pictures:,} pictures", ""]
-    rows = {"accuracy": (test.accuracy_a, test.accuracy_b, gap), **found.figures}
-    for name, (a, b, difference) in rows.items():
+    for name, (a, b, difference) in found.rows.items():
         told = f"difference {a - b:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
         lines.append(f"{name.replace('_', ' ')}: {a:.4f} and {b:.4f}, {told}")
-    lines.append(f"only {first} is right: {test.only_a:,} pictures; only {second}: {test.only_b:,}")
+    lines += found.notes
     return "\n".join([*lines, "", found.verdict])
 
 

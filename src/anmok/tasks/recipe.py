@@ -121,3 +121,13 @@ def choose_recipe(pictures: int, preparation: Preparation, mirror: bool) -> Reci
         mirror=mirror,
         augment=Augment(flip=mirror, shift=0.07 if small and epochs > MANY else 0.0, crop=1.0 if small else 0.7),
     )
+
+
+def chosen(recipe: Recipe, asked: Any) -> Recipe:
+    """The recipe with what the person chose instead, in the settings of `anmok train`."""
+    direct = ("epochs", "batch", "optimizer", "weight_decay", "patience", "label_smoothing", "average")
+    network = None if asked.net == "auto" else asked.net
+    augment = {name: getattr(asked, name) for name in ("flip", "rotate", "shift", "crop", "colour", "cutout", "mixup")}
+    recipe = recipe.but(**{name: getattr(asked, name) for name in direct}, network=network, learning_rate=asked.lr)
+    recipe = recipe.but(augment=recipe.augment.but(**augment))
+    return recipe if recipe.average else recipe.without_average()

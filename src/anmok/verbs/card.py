@@ -12,7 +12,7 @@ from typing import Any
 
 from anmok.core.errors import CheckpointError
 from anmok.engine.runfolder import RunFolder
-from anmok.networks import NETWORKS, TIMM
+from anmok.networks import OF_TASK, TIMM
 
 FORMAT = 1
 _PACKAGES = ("anmok", "torch", "torchvision", "numpy", "pillow", "safetensors")
@@ -65,7 +65,7 @@ def known_networks() -> _Known:
 
 class _Known:
     def __contains__(self, name: str) -> bool:
-        return name in NETWORKS or name.startswith(TIMM)
+        return name.startswith(TIMM) or any(name.partition(":")[0] in networks for networks in OF_TASK.values())
 
 
 def now() -> str:

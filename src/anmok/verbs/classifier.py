@@ -1,4 +1,4 @@
-"""Whom the verbs ask: a network with its class names and what pictures go through before it, wherever it comes from."""
+"""Networks that are no runs: published ones by their names, and anybody's `nn.Module`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from anmok.core.preparation import Preparation
 from anmok.core.weights import Preprocessing, Weights, imagenet_classes, is_here
 from anmok.engine.devices import choose
 from anmok.networks import NETWORKS, TIMM, build, published
-from anmok.tasks.classify import Classify
+from anmok.tasks.classify import Classification, Classify
+from anmok.verbs.subject import Subject
 
 NATURAL = 224  # pixels, for networks that do not say
 RANDOM = "random"
 
 
-class Classifier:
-    """A network that answers for pictures. A run is one; so is any `nn.Module` with class names.
+class Classifier(Subject):
+    """A network that classifies pictures, wherever it comes from: any `nn.Module` with class names.
 
     Args:
         network: normalised pictures (N, C, S, S) → logits (N, classes).
@@ -31,9 +32,6 @@ class Classifier:
         path: the folder where what is made of it is written.
         temperature: what logits are divided by before they become probabilities.
         device, precision: as in `anmok.train`.
-
-    Attributes:
-        model: the same as a task, which normalises, answers and sorts.
     """
 
     def __init__(
@@ -48,13 +46,14 @@ class Classifier:
         device: str = "auto",
         precision: str = "auto",
     ) -> None:
-        self.network = network.eval()
-        self.preparation = preparation_for(network) if preparation is None else preparation
-        self.title, self.path, self.temperature = title or type(network).__name__, path, temperature
+        network.eval()
+        preparation = preparation_for(network) if preparation is None else preparation
         devices = choose(device, precision)
         devices.place(network)
-        self.classes = tuple(classes) if classes is not None else _numbered(network, self.preparation)
-        self.model = Classify(network, self.classes, self.preparation, devices)
+        classes = tuple(classes) if classes is not None else _numbered(network, preparation)
+        model = Classify(network, classes, preparation, devices)
+        model.temperature = temperature
+        super().__init__(Classification(), model, title or type(network).__name__, path)
 
     def __repr__(self) -> str:
         return f"<Classifier {self.title}: {len(self.classes)} classes>"

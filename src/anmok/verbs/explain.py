@@ -18,10 +18,10 @@ from anmok.core.registry import Registry
 from anmok.explain._explanation import Explainer, Explanation
 from anmok.explain.overlay import explanation_png
 from anmok.explain.verdict import Verdict, judge
-from anmok.verbs.classifier import Classifier
-from anmok.verbs.opened import OpenedRun, classifier_of
+from anmok.verbs.opened import OpenedRun, subject_of
 from anmok.verbs.predict import prepared_picture
 from anmok.verbs.settings import ExplainSettings
+from anmok.verbs.subject import Subject
 from anmok.verbs.terminal import Terminal
 
 EXPLAINERS: Registry[Explainer] = Registry("anmok.explain", "explainer")
@@ -45,7 +45,7 @@ class Explained:
 
 
 def explain(
-    subject: Classifier | nn.Module | str | Path, picture: str | Path, *, quiet: bool = True, **settings: Any
+    subject: Subject | nn.Module | str | Path, picture: str | Path, *, quiet: bool = True, **settings: Any
 ) -> Explained:
     """Draw what a network looked at in one picture, and write it as a PNG.
 
@@ -61,15 +61,17 @@ def explain(
     """
     asked: ExplainSettings = ExplainSettings.of(**settings)
     method = EXPLAINERS[asked.method]
-    one = classifier_of(subject, asked.weights)
+    one = subject_of(subject, asked.weights)
+    asked.refuse_foreign(one.kind.name)
+    scorer = one.model.scorer()
     if asked.target is not None and asked.target not in one.classes:
         raise _no_such_class(asked.target, one.classes)
     target = None if asked.target is None else one.classes.index(asked.target)
     options: dict[str, Any] = {} if asked.layer is None else {"layer": asked.layer}
     pixels = prepared_picture(picture, one.preparation)
     x = one.model.normalise(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None])[0]
-    found = method(one.network, x, target, **options)
-    verdict = _judged(one, x, method, found, options, Terminal(quiet)) if asked.verdict else None
+    found = method(scorer, x, target, **options)
+    verdict = _judged(scorer, x, method, found, options, Terminal(quiet)) if asked.verdict else None
     out = asked.out or one.path / _file_name(one, Path(picture), asked.method)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(explanation_png(pixels, found, one.classes, verdict.sentence if verdict else None))
@@ -77,14 +79,14 @@ def explain(
 
 
 def _judged(
-    one: Classifier, x: Tensor, method: Explainer, found: Explanation, options: dict[str, Any], terminal: Terminal
+    scorer: nn.Module, x: Tensor, method: Explainer, found: Explanation, options: dict[str, Any], terminal: Terminal
 ) -> Verdict:
     """The verdict, with as many trials as a network of this size allows in about half a minute."""
-    seen = anatomy(one.network, tuple(x.shape))
+    seen = anatomy(scorer, tuple(x.shape))
     work = seen.macs + BYTE * seen.activation_bytes
     orders, steps = next((trials for trials in TRIALS if passes(*trials) * work <= MOST_WORK), TRIALS[-1])
     with terminal.bar("judging") as on_progress:
-        return judge(one.network, x, method, found, orders=orders, steps=steps, on_progress=on_progress, **options)
+        return judge(scorer, x, method, found, orders=orders, steps=steps, on_progress=on_progress, **options)
 
 
 def passes(orders: int, steps: int) -> int:
@@ -99,7 +101,7 @@ def _no_such_class(target: str, classes: Sequence[str]) -> UsageError:
                       allowed=f"one of {len(classes):,}, such as {classes[0]!r}")  # fmt: skip
 
 
-def _file_name(one: Classifier, picture: Path, method: str) -> str:
+def _file_name(one: Subject, picture: Path, method: str) -> str:
     """Beside its run the run's name goes without saying; anywhere else the network's is part of the file's."""
     whose = "" if isinstance(one, OpenedRun) else f"{re.sub(r'[^0-9A-Za-z_.]+', '-', one.title).strip('-')}-"
     return f"explain-{whose}{picture.stem}-{method}.png"

@@ -5,20 +5,22 @@ Smith (2017), "Cyclical Learning Rates for Training Neural Networks", arXiv:1506
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from anmok.anatomy.figures import INK, new_figure, save
+from anmok.core.errors import UsageError
+from anmok.core.task import Batches, Stage
 from anmok.core.types import Batch
+from anmok.engine.devices import Devices
 from anmok.engine.phase import PhaseRunner
 from anmok.engine.randomness import untouched_rng
-from anmok.tasks.classify import Classify
+from anmok.tasks._kind import Model
 
 STEPS = 100
 BELOW, ABOVE = 1e-4, 200.0  # of the recipe's own rate: where the search begins and at the latest ends
@@ -46,21 +48,24 @@ class FoundRate:
         )
 
 
-def find_rate(task: Classify, steps: int = STEPS) -> FoundRate:
-    """Train a copy of the task's network for `steps` batches with a rising rate. Nothing of the task changes.
+def find_rate(trial: Model, steps: int = STEPS) -> FoundRate:
+    """Train a throwaway task for `steps` batches with a rising rate, by its own batches, loss and optimizer.
 
-    The copy learns from the batches and with the loss and optimizer that training would use.
+    Args:
+        trial: as the engine would train it, over a copy of the network; the copy is spoilt.
+
+    Raises:
+        UsageError: the task learns in several phases, each with a rate of its own.
     """
-    assert task.recipe is not None and task.train is not None
     with untouched_rng():
-        trial = Classify(
-            copy.deepcopy(task.network), task.classes, task.preparation, task.devices, task.recipe, task.train,
-            weights=task.weights,
-        )  # fmt: skip
-        trial.devices.place(trial.network)
-        trial.network.train()
-        phase = trial.fit_phase()
-        rates, losses = _sweep(trial, PhaseRunner(phase, trial.devices, "", []), task.recipe.learning_rate, steps)
+        for network in trial.networks().values():
+            trial.devices.place(network)
+            network.train()
+        stage = trial.stages()[0].build()
+        if not isinstance(stage, Stage) or len(stage.phases) != 1:
+            raise UsageError("a learning rate is found where one optimizer learns", got="a task of several phases",
+                             fix="--lr")  # fmt: skip
+        rates, losses = _sweep(stage, trial.devices, steps)
     return FoundRate(tuple(rates), tuple(losses), choose_rate(rates, losses))
 
 
@@ -70,16 +75,18 @@ def choose_rate(rates: Sequence[float], losses: Sequence[float]) -> float:
     return float(f"{best:.1e}")
 
 
-def _sweep(task: Classify, runner: PhaseRunner, own: float, steps: int) -> tuple[list[float], list[float]]:
+def _sweep(stage: Stage, devices: Devices, steps: int) -> tuple[list[float], list[float]]:
     rates: list[float] = []
     losses: list[float] = []
     mean = 0.0
-    initial = [group["initial_lr"] for group in runner.optimizer.param_groups]
-    for number, batch in enumerate(itertools.islice(_batches(task), steps)):
+    runner = PhaseRunner(replace(stage.phases[0], schedule=None), devices, "", [])
+    groups = runner.optimizer.param_groups
+    own = groups[0]["initial_lr"]
+    for number, batch in enumerate(itertools.islice(_batches(stage.batches), steps)):
         factor = BELOW * (ABOVE / BELOW) ** (number / max(1, steps - 1))
-        for group, rate in zip(runner.optimizer.param_groups, initial, strict=True):
-            group["initial_lr"] = rate * factor
-        found = runner.forward(task.devices.move(batch), task.recipe.warmup if task.recipe else 0.0)
+        for group in groups:
+            group["lr"] = group["initial_lr"] * factor
+        found = runner.forward(devices.move(batch), 0.0)
         value = float(found["loss"].detach())
         mean = SMOOTHING * mean + (1 - SMOOTHING) * value
         smooth = mean / (1 - SMOOTHING ** (number + 1))
@@ -92,9 +99,8 @@ def _sweep(task: Classify, runner: PhaseRunner, own: float, steps: int) -> tuple
     return rates, losses
 
 
-def _batches(task: Classify) -> Iterator[Batch]:
-    assert task.train is not None
-    return itertools.chain.from_iterable(task.train.epoch(epoch) for epoch in itertools.count())
+def _batches(batches: Batches) -> Iterator[Batch]:
+    return itertools.chain.from_iterable(batches.epoch(epoch) for epoch in itertools.count())
 
 
 def draw_rate(found: FoundRate, path: Path) -> Path:

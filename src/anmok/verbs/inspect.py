@@ -22,7 +22,7 @@ from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
 from anmok.networks import build, card, published
 from anmok.verbs.classifier import NATURAL, Classifier, is_network, preparation_for, prepared_as
-from anmok.verbs.opened import OpenedRun, classifier_of
+from anmok.verbs.opened import OpenedRun, subject_of
 from anmok.verbs.predict import prepared_picture
 from anmok.verbs.settings import InspectSettings
 
@@ -105,7 +105,7 @@ def _opened(subject: str | Path | nn.Module | Classifier, asked: InspectSettings
         size = asked.imgsz or int(getattr(getattr(subject, "accepts", None), "natural", NATURAL))
         preparation = None if asked.picture is None else preparation_for(subject, size)
         return _Subject(type(subject).__name__, subject, (channels, size, size), preparation, "")
-    one = classifier_of(subject)
+    one = subject_of(subject)
     size, channels = asked.imgsz or one.preparation.size, one.preparation.channels
     name = one.card["network"]["name"] if isinstance(one, OpenedRun) else ""
     about = str(card(name)) if is_network(name) else ""

@@ -11,37 +11,28 @@ from torch import nn
 
 from anmok.core.errors import CheckpointError, UsageError
 from anmok.core.files import sha256_of
-from anmok.core.preparation import Preparation
+from anmok.engine.devices import choose
 from anmok.engine.runfolder import RunFolder
-from anmok.networks import build
+from anmok.tasks._kind import TASKS, Model
+from anmok.tasks.classify.rejection import Rejection
 from anmok.verbs import card as cards
 from anmok.verbs.classifier import Classifier, is_network, named, neither_run_nor_network, preparation_for
-from anmok.verbs.rejection import Rejection
+from anmok.verbs.subject import Subject
 
 
-class OpenedRun(Classifier):
+class OpenedRun(Subject):
     """A trained model and where it came from.
 
-    Attributes, beside a classifier's:
+    Attributes, beside a subject's:
         folder: where everything lies.
         card: what the model is, needs and can (`card.json`).
-        network: the network with its best weights, in evaluation mode.
         path: the run's folder.
     """
 
-    def __init__(self, folder: RunFolder, card: Mapping[str, Any], network: nn.Module, device: str = "auto") -> None:
-        super().__init__(
-            network,
-            card["classes"],
-            Preparation.from_json(card["preparation"]),
-            title=f"{folder.path.name} ({card['network']['name']})",
-            path=folder.path,
-            temperature=float(card.get("temperature", 1.0)),
-            device=device,
-            precision=card["machine"]["precision"] if device == "auto" else "auto",
-        )
+    def __init__(self, folder: RunFolder, card: Mapping[str, Any], model: Any) -> None:
+        title = f"{folder.path.name} ({card['network']['name']})"
+        super().__init__(TASKS[card["task"]](), model, title, folder.path)
         self.folder, self.card = folder, dict(card)
-        self.model.mirror = bool(card["recipe"]["mirror"])
 
     @property
     def report(self) -> Path:
@@ -55,24 +46,30 @@ class OpenedRun(Classifier):
 
     @property
     def rejection(self) -> Rejection | None:
-        """Below which certainty this run says "I don't know"; None where it had no validation pictures."""
+        """Below which certainty this run says "I don't know"; None where it never does."""
         found = self.card.get("rejection")
         return None if found is None else Rejection.from_json(found)
 
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by before they become probabilities; 1 where nothing was fitted."""
+        return float(self.card.get("temperature", 1.0))
+
     def __repr__(self) -> str:
-        accuracy = self.metrics.get("test", {}).get("accuracy", {}).get("value")
-        figure = "" if accuracy is None else f", test accuracy {accuracy:.1%}"
+        headline = next(iter(self.kind.headlines), "")
+        value = self.metrics.get("test", {}).get(headline, {}).get("value")
+        figure = "" if value is None else f", test {headline.replace('_', ' ')} {value:.1%}"
         return f"<Run {self.path}: {self.card['network']['name']}, {len(self.classes)} classes{figure}>"
 
 
-def classifier_of(
-    subject: Classifier | nn.Module | str | Path,
+def subject_of(
+    subject: Subject | nn.Module | str | Path,
     weights: str | None = None,
     *,
     imgsz: int | None = None,
     device: str = "auto",
-) -> Classifier:
-    """Whoever is meant: a classifier or run itself, a run by its folder, a network by its name, or any `nn.Module`.
+) -> Subject:
+    """Whoever is meant: a run or classifier itself, a run by its folder, a network by its name, or any `nn.Module`.
 
     Args:
         subject: the one to ask.
@@ -86,19 +83,26 @@ def classifier_of(
         return named(subject, weights, imgsz=imgsz, device=device)
     if weights is not None:
         raise UsageError("only a network by its name takes weights", got=f"weights={weights!r} for {subject!r}")
-    if isinstance(subject, Classifier):
+    if isinstance(subject, Subject):
         return subject
     if isinstance(subject, nn.Module):
         return Classifier(subject, preparation=preparation_for(subject, imgsz), device=device)
     if not Path(subject).exists() and Path(subject).name == str(subject):
         raise neither_run_nor_network(str(subject))
-    return OpenedRun(*read_run(subject), device)
+    return OpenedRun(*read_run(subject, device=device))
 
 
-def read_run(path: str | Path, network: nn.Module | None = None) -> tuple[RunFolder, dict[str, Any], nn.Module]:
-    """A run's folder, its card, and its network with the best weights; see `anmok.load`."""
+def read_run(
+    path: str | Path, network: nn.Module | None = None, device: str = "auto"
+) -> tuple[RunFolder, dict[str, Any], Model]:
+    """A run's folder, its card, and its model with the best weights; see `anmok.load`."""
     folder = RunFolder.open(path)
     card = cards.read(folder)
+    if card["task"] not in TASKS:
+        raise CheckpointError(
+            "this run is of a task that is not known here", path=folder.path, got=card["task"],
+            allowed=", ".join(TASKS), fix="pip install -U anmok",
+        )  # fmt: skip
     if network is None and card["network"]["name"] not in cards.known_networks():
         raise CheckpointError(
             "this run was trained with a network of your own",
@@ -106,16 +110,16 @@ def read_run(path: str | Path, network: nn.Module | None = None) -> tuple[RunFol
             got=card["network"]["name"],
             fix="anmok.load(path, network=YourNetwork(…))",
         )
-    network = network if network is not None else build(
-        card["network"]["name"], num_classes=len(card["classes"]), in_channels=card["preparation"]["channels"],
-        **card["network"]["arguments"],
-    )  # fmt: skip
-    load_weights(network, folder)
-    return folder, card, network
+    devices = choose(device, card["machine"]["precision"] if device == "auto" else "auto")
+    model = TASKS[card["task"]]().opened(card, devices, network)
+    load_weights(model, folder)
+    for part in model.networks().values():
+        devices.place(part.eval())
+    return folder, card, model
 
 
-def load_weights(network: nn.Module, folder: RunFolder) -> None:
-    """Put the run's best weights into `network`.
+def load_weights(model: Model, folder: RunFolder) -> None:
+    """Put the run's best weights into the networks of `model`.
 
     Raises:
         CheckpointError: no weights yet, damaged ones, or weights of another shape; the differences are listed.
@@ -128,14 +132,17 @@ def load_weights(network: nn.Module, folder: RunFolder) -> None:
     if expected is not None and sha256_of(folder.best) != expected:
         raise CheckpointError("these weights are not the ones the card describes", path=folder.best,
                               fix="restore the file from a copy, or train again")  # fmt: skip
-    weights = {name.removeprefix("network."): tensor for name, tensor in load_file(folder.best).items()}
-    own = network.state_dict()
+    weights = load_file(folder.best)
+    networks = model.networks()
+    own = {f"{part}.{name}": value for part, network in networks.items()
+           for name, value in network.state_dict().items()}  # fmt: skip
     differences = _differences(
         {k: tuple(v.shape) for k, v in weights.items()}, {k: tuple(v.shape) for k, v in own.items()}
     )
     if differences:
         raise CheckpointError("the weights do not fit the network", path=folder.best, got="; ".join(differences[:5]))
-    network.load_state_dict(weights)
+    for part, network in networks.items():
+        network.load_state_dict({name: weights[f"{part}.{name}"] for name in network.state_dict()})
 
 
 def _differences(found: Mapping[str, Sequence[int]], wanted: Mapping[str, Sequence[int]]) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import yaml
+from torch import nn
 
 from anmok.core.errors import DataError, UsageError
 from anmok.core.preparation import Preparation
@@ -18,12 +19,9 @@ from anmok.data.load import find_data, load_data
 from anmok.data.split import assign_splits, load_split, save_split
 from anmok.engine.devices import Devices, choose
 from anmok.engine.runfolder import RunFolder
-from anmok.tasks.balance import measure_balance
-from anmok.tasks.pictures import Decoded, decode_all
-from anmok.tasks.recipe import Recipe, choose_preparation, choose_recipe, look
-from anmok.tasks.symmetry import Symmetry, mirror_symmetry
+from anmok.tasks._kind import TASKS, Kind, Model, Plan
 from anmok.verbs import card as cards
-from anmok.verbs.settings import TrainSettings
+from anmok.verbs.settings import AUTO, TrainSettings
 from anmok.verbs.settings_file import read_settings_file
 from anmok.verbs.terminal import Terminal
 
@@ -37,44 +35,66 @@ class TrainingPlan:
 
     data: str
     settings: TrainSettings
-    decoded: Decoded
-    recipe: Recipe
+    kind: Kind
+    plan: Plan
     devices: Devices
     found: Dataset  # as it was read and split, before any picture was decoded
     fingerprint: Fingerprint
-    symmetry: Symmetry | None = None
 
     @property
     def dataset(self) -> Dataset:
         """The data set, with its splits and its quarantine."""
-        return self.decoded.dataset
+        return self.plan.decoded.dataset
 
     @property
     def preparation(self) -> Preparation:
         """What pictures go through before the network."""
-        return self.decoded.preparation
+        return self.plan.decoded.preparation
+
+    @property
+    def recipe(self) -> Any:
+        """How to train, as the task's own recipe says."""
+        return self.plan.recipe
+
+    def learner(self, network: nn.Module | None = None) -> Model:
+        """What the engine trains. `network`: the person's own; None: the recipe's, its first weights from the seed."""
+        return self.kind.learner(self.plan, self.devices, self.settings, network)
+
+    def with_rate(self, learning_rate: float) -> TrainingPlan:
+        """The same plan with another learning rate."""
+        return replace(self, plan=replace(self.plan, recipe=self.recipe.but(learning_rate=learning_rate)))
 
 
 def new_plan(data: str, settings: TrainSettings, terminal: Terminal) -> TrainingPlan:
     """Look at the data and choose what the person left open."""
     devices = choose(settings.device, settings.precision)
     dataset = read_data(data, settings)
+    kind = kind_for(dataset, settings.task)
+    settings.refuse_foreign(kind.name)
     terminal.say(describe(dataset))
-    preparation = choose_preparation(look(dataset), settings.imgsz)
-    with terminal.bar("decoding") as on_progress:
-        decoded = decode_all(dataset, preparation, on_progress=on_progress).normalised()
-    for item in decoded.dataset.quarantined[len(dataset.quarantined) :]:
-        terminal.warn(f"{item.path}: {item.reason}. Try: {item.fix}.")
-    symmetry = None if settings.flip is not None else _symmetry(decoded)
-    flip = settings.flip if settings.flip is not None else bool(symmetry and symmetry.keeps)
-    if symmetry is not None:
-        terminal.say(symmetry.verdict)
-    balance = measure_balance(decoded.loader("train", 1).targets, len(dataset.classes), settings.balance)
-    if balance.how != "none" or settings.balance is not None:
-        terminal.say(balance.verdict)
-    recipe = choose_recipe(decoded.dataset.splits["train"], decoded.preparation, flip).but(balance=balance.how)
-    recipe = _chosen(recipe, settings)
-    return TrainingPlan(data, settings, decoded, recipe, devices, dataset, fingerprint(dataset), symmetry)
+    plan = kind.plan(dataset, settings, terminal)
+    return TrainingPlan(data, settings, kind, plan, devices, dataset, fingerprint(dataset))
+
+
+def kind_for(dataset: Dataset, asked: str) -> Kind:
+    """The task that is meant, or with `auto` the one that the data is made for.
+
+    Raises:
+        UsageError: there is no such task yet, or it cannot learn from this data.
+    """
+    name = dataset.task if asked == AUTO else asked
+    if name not in TASKS:
+        raise UsageError(
+            f"training for this task is not there yet: {name}", path=dataset.root, allowed=", ".join(TASKS)
+        )
+    kind = TASKS[name]()
+    if dataset.task not in kind.learns_from:
+        raise UsageError(
+            f"--task {name} cannot learn from this data", path=dataset.root,
+            got=f"{dataset.format}, data for {dataset.task}", allowed=f"data for {' or '.join(kind.learns_from)}",
+            fix=f"--task {dataset.task}" if dataset.task in TASKS else None,
+        )  # fmt: skip
+    return kind
 
 
 def saved_plan(folder: RunFolder, asked: TrainSettings, terminal: Terminal) -> TrainingPlan:
@@ -106,12 +126,10 @@ def saved_plan(folder: RunFolder, asked: TrainSettings, terminal: Terminal) -> T
             got=str(changed),
             fix="restore the data, or train anew",
         )
-    preparation = Preparation.from_json(card["preparation"])
-    with terminal.bar("decoding") as on_progress:
-        decoded = decode_all(dataset, preparation, on_progress=on_progress)
+    kind = TASKS[card["task"]]()
+    plan = kind.plan_again(dataset, card, terminal)
     devices = choose(settings.device, card["machine"]["precision"])
-    recipe = Recipe.from_json(card["recipe"])
-    return TrainingPlan(data, settings, decoded, recipe, devices, dataset, print_now)
+    return TrainingPlan(data, settings, kind, plan, devices, dataset, print_now)
 
 
 def read_data(data: str, settings: TrainSettings, split: bool = True) -> Dataset:
@@ -156,21 +174,3 @@ def describe(dataset: Dataset) -> str:
         f"({account['seen']:,} {dataset.unit} seen = {account['used']:,} used + {account['quarantined']:,} quarantined "
         f"+ {account['skipped']:,} skipped)"
     )
-
-
-def _symmetry(decoded: Decoded) -> Symmetry:
-    loader = decoded.loader("train", 1)
-    return mirror_symmetry(decoded.source.gather, loader.rows, np.asarray(loader.targets))
-
-
-def _chosen(recipe: Recipe, settings: TrainSettings) -> Recipe:
-    """The recipe with what the person chose instead."""
-    named = {name: getattr(settings, name) for name in ("epochs", "batch", "optimizer", "weight_decay", "patience")}
-    smoothing = {"label_smoothing": settings.label_smoothing, "learning_rate": settings.lr}
-    network = None if settings.net == "auto" else settings.net
-    augment = {
-        name: getattr(settings, name) for name in ("flip", "rotate", "shift", "crop", "colour", "cutout", "mixup")
-    }
-    recipe = recipe.but(**named, **smoothing, network=network, average=settings.average)
-    recipe = recipe.but(augment=recipe.augment.but(**augment))
-    return recipe if recipe.average else recipe.without_average()

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from itertools import groupby, islice
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
-from anmok.core.errors import PictureError, UsageError
+from anmok.core.errors import UsageError
 from anmok.core.pictures import load_picture
 from anmok.core.preparation import Preparation, centre_crop
-from anmok.core.types import Batch, Pictures, Prediction
-from anmok.data.decoding import decode_many
+from anmok.core.types import Prediction
 from anmok.data.load import load_data
 from anmok.data.stores import PathPictures
-from anmok.report.tables import write_predictions
-from anmok.verbs.classifier import Classifier
-from anmok.verbs.opened import OpenedRun, classifier_of
+from anmok.verbs.opened import subject_of
 from anmok.verbs.settings import PredictSettings
+from anmok.verbs.subject import Subject
 from anmok.verbs.terminal import Terminal
 
 _HOLDS_MANY = {".csv", ".tsv", ".gz", ".zip", ".tar", ".tgz", ".bz2", ".xz"}  # and so are read by `load_data`
 
 
 def predict(
-    subject: Classifier | nn.Module | str | Path,
+    subject: Subject | nn.Module | str | Path,
     pictures: str | Path | Iterable[str | Path],
     *,
     quiet: bool = True,
@@ -51,18 +47,19 @@ def predict(
         DataError: nothing is there.
     """
     asked: PredictSettings = PredictSettings.of(**settings)
-    run = classifier_of(subject, asked.weights, device=asked.device)
+    one = subject_of(subject, asked.weights, device=asked.device)
+    asked.refuse_foreign(one.kind.name)
     terminal = Terminal(quiet)
     answers: list[Prediction] = []
 
     def kept() -> Iterator[Prediction]:
-        for answer in answered(run, pictures, asked, terminal):
+        for answer in answered(one, pictures, asked, terminal):
             answers.append(answer)
             yield answer
 
     with terminal.hearing_warnings():
         if asked.to is not None:
-            write_predictions(asked.to, kept(), asked.top)
+            one.kind.write(asked.to, kept(), asked)
         else:
             for _ in kept():
                 pass
@@ -70,28 +67,16 @@ def predict(
 
 
 def answered(
-    run: Classifier, pictures: str | Path | Iterable[str | Path], asked: PredictSettings, terminal: Terminal
+    one: Subject, pictures: str | Path | Iterable[str | Path], asked: PredictSettings, terminal: Terminal
 ) -> Iterator[Prediction]:
     """The answers one by one, in order, in bounded memory. Decoding goes on in other processes meanwhile."""
-    own = run.rejection if isinstance(run, OpenedRun) else None
-    threshold = asked.reject_below if asked.reject_below is not None else (own.threshold if own else None)
-    for answer in _of_places(run, pictures, asked.batch, terminal):
-        if threshold is None or answer.scores is None:
-            yield answer
-        else:
-            yield replace(answer, sure=answer.scores[0] >= threshold)
-
-
-def _of_places(
-    run: Classifier, pictures: str | Path | Iterable[str | Path], batch: int, terminal: Terminal
-) -> Iterator[Prediction]:
     for single, places in groupby(_places(pictures), key=_is_picture_file):
         if single:
             names = [str(place) for place in places]
-            yield from _answers(run, PathPictures(), names, names, batch)
+            yield from one.kind.answers(one.model, PathPictures(), names, names, asked)
         else:
             for place in places:
-                yield from _of_place(run, place, batch, terminal)
+                yield from _of_place(one, place, asked, terminal)
 
 
 def _places(pictures: str | Path | Iterable[str | Path]) -> list[Path]:
@@ -117,42 +102,17 @@ def _is_picture_file(place: Path) -> bool:
     return not place.is_dir() and place.suffix.lower() not in _HOLDS_MANY
 
 
-def _of_place(run: Classifier, place: Path, batch: int, terminal: Terminal) -> Iterator[Prediction]:
+def _of_place(one: Subject, place: Path, asked: PredictSettings, terminal: Terminal) -> Iterator[Prediction]:
     """A folder's pictures, at any depth; what a table, IDX file or archive holds."""
     plain = place.is_dir() and not any(item.suffix.lower() in _HOLDS_MANY for item in place.iterdir())
     dataset = load_data(place, format="flat_folder" if plain else None)
     names = [str(place / entry.id) if plain else entry.id for entry in dataset.entries]
-    yield from _answers(run, dataset.pictures, [entry.locator for entry in dataset.entries], names, batch)
+    locators = [entry.locator for entry in dataset.entries]
+    yield from one.kind.answers(one.model, dataset.pictures, locators, names, asked)
     for item in dataset.quarantined:
         yield Prediction(str(place / item.path), error=f"{item.reason}; try: {item.fix}")
     if dataset.skipped:
         terminal.say(f"{place}: {len(dataset.skipped)} files are no pictures and were passed over")
-
-
-def _answers(
-    run: Classifier, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], batch: int
-) -> Iterator[Prediction]:
-    decoded = iter(decode_many(pictures, locators, run.preparation))
-    while chunk := list(islice(decoded, batch)):
-        good = [answer for answer in chunk if isinstance(answer.pixels, np.ndarray)]
-        found = iter(_batch(run, good, names)) if good else iter(())
-        for answer in chunk:
-            if isinstance(answer.pixels, np.ndarray):
-                yield next(found)
-            else:
-                yield Prediction(names[answer.position], error=_why(answer.pixels))
-
-
-def _batch(run: Classifier, answers: Sequence[Any], names: Sequence[str]) -> Iterator[Prediction]:
-    pixels = np.stack([centre_crop(answer.pixels, run.preparation.size) for answer in answers])
-    tensor = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-    batch = Batch(tensor, None, [names[answer.position] for answer in answers])
-    run.network.eval()
-    return run.model.predictions(batch, run.model.logits(batch).cpu(), run.temperature)
-
-
-def _why(error: PictureError) -> str:
-    return f"{error.what}; try: {error.fix}" if error.fix else error.what
 
 
 def prepared_picture(path: str | Path, preparation: Preparation) -> np.ndarray:

@@ -18,13 +18,9 @@ from anmok.engine.loop import Outcome
 from anmok.engine.runfolder import RunFolder
 from anmok.report import content
 from anmok.report.page import write_report
-from anmok.tasks.classify import Classify
-from anmok.verbs import showing
-from anmok.verbs.measuring import Measured, group_rows
+from anmok.tasks._kind import Measured, Model
 from anmok.verbs.planning import TrainingPlan
-from anmok.verbs.rejection import Rejection
 
-SHOWN_PER_CLASS = 6  # pictures
 LARGEST_DRAWING = 1_500_000  # characters
 
 
@@ -32,53 +28,38 @@ def write_training_report(
     folder: RunFolder,
     card: Mapping[str, Any],
     plan: TrainingPlan,
-    task: Classify,
+    model: Model,
     outcome: Outcome,
     measured: Mapping[str, Measured],
 ) -> None:
     """`report.html` of a training run, judged on its test split where it has one, else on validation."""
-    found = measured.get("test") or measured.get("val")
-    parts = content.ReportContent(
-        title=f"{folder.path.name}: {card['network']['name']} on {len(plan.dataset.classes)} classes",
-        summary=_summary(card, plan, outcome, found),
+    name, classes = card["network"]["name"], len(plan.dataset.classes)
+    page = content.ReportContent(
+        title=f"{folder.path.name}: {name}" + (f" on {classes} classes" if classes else ""),
+        summary=_summary(card, plan, outcome),
         created=str(card.get("finished", "")),
-        figures=showing.headlines(found) if found else (),
         data=_data(plan),
         training=_training(card, plan, outcome),
         settings={**plan.recipe.to_json(), **{f"set {k}": v for k, v in _asked(plan).items()}},
         sheet=_sheet(folder),
-        curves=_curves(outcome.history, outcome.best),
-        confusion=showing.confusion(found, plan.decoded) if found else None,
-        classes=[showing.class_line(row) for row in found.summary.classes] if found else (),
-        groups=showing.group_lines(group_rows(found, plan.dataset)) if found else (),
-        calibration=showing.calibration(found, _rejection(card)) if found else None,
-        mistakes=showing.worst(found, plan.decoded, task) if found else (),
-        doubtful=showing.doubtful(found, plan.decoded) if found else (),
-        network=_network(card, plan, task),
+        curves=_curves(plan, outcome.history, outcome.best),
+        network=_network(card, plan, model),
         repeat=_repeat(card, plan),
     )
-    write_report(folder.report, parts)
+    found = measured.get("test") or measured.get("val")
+    if found is not None:
+        page = plan.kind.page(page, model, plan.plan.decoded, found, card)
+    write_report(folder.report, page)
 
 
-def _summary(card: Mapping[str, Any], plan: TrainingPlan, outcome: Outcome, found: Measured | None) -> str:
+def _summary(card: Mapping[str, Any], plan: TrainingPlan, outcome: Outcome) -> str:
     ending = {"done": "to the end of its schedule", "patience": "until validation gained no more"}.get(
         outcome.stopped, "until its time was up"
     )
-    text = (
+    return (
         f"{card['network']['name']} was trained on {plan.dataset.splits.get('train', 0):,} pictures for "
         f"{_minutes(outcome.seconds)}, {ending}."
     )
-    if found is None:
-        return text
-    accuracy = found.summary.figures["accuracy"]
-    return (
-        f"{text} On {accuracy.n:,} {found.split} pictures it never learned from, {accuracy.value:.1%} of its answers "
-        f"are right (95 % interval {accuracy.low:.1%} to {accuracy.high:.1%})."
-    )
-
-
-def _rejection(card: Mapping[str, Any]) -> str:
-    return Rejection.from_json(card["rejection"]).sentence if card.get("rejection") else ""
 
 
 def _minutes(seconds: float) -> str:
@@ -86,15 +67,8 @@ def _minutes(seconds: float) -> str:
 
 
 def _data(plan: TrainingPlan) -> content.Data:
-    dataset, loader = plan.dataset, plan.decoded.loader("train", 1)
-    counts: dict[str, dict[str, int]] = {name: {} for name in dataset.classes}
-    for entry in dataset.entries:
-        row = counts[dataset.classes[entry.target]]
-        row[entry.split or ""] = row.get(entry.split or "", 0) + 1
-    samples = {}
-    for index, name in enumerate(dataset.classes):
-        rows = loader.rows[loader.targets == index][:SHOWN_PER_CLASS]
-        samples[name] = list(plan.decoded.source.gather(rows)) if len(rows) else []
+    dataset = plan.dataset
+    counts, samples = plan.kind.sorts(plan.plan.decoded)
     sums = [
         f"{a['seen']:,} {unit} seen = {a['used']:,} used + {a['quarantined']:,} quarantined + {a['skipped']:,} skipped"
         for unit, a in dataset.accounts().items()
@@ -121,7 +95,7 @@ def _training(card: Mapping[str, Any], plan: TrainingPlan, outcome: Outcome) -> 
         "steps": f"{outcome.steps:,}",
         "ended": outcome.stopped,
         "computed on": f"{machine['cpu']}, {machine['cores']} cores, {machine['device']} in {machine['precision']}",
-        "mirroring": plan.symmetry.verdict if plan.symmetry else "",
+        **plan.plan.notes,
     }
 
 
@@ -129,7 +103,9 @@ def _asked(plan: TrainingPlan) -> dict[str, Any]:
     return plan.settings.model_dump(mode="json", exclude_unset=True)
 
 
-def _curves(history: Sequence[Mapping[str, Any]], best: Mapping[str, Any] | None) -> list[content.Chart]:
+def _curves(
+    plan: TrainingPlan, history: Sequence[Mapping[str, Any]], best: Mapping[str, Any] | None
+) -> list[content.Chart]:
     if not history:
         return []
     mark = (float(best["epoch"]), "best") if best is not None and len(history) > 1 else None
@@ -142,18 +118,20 @@ def _curves(history: Sequence[Mapping[str, Any]], best: Mapping[str, Any] | None
             if any(name in row for row in history)
         ]
 
+    losses = {name: name for name in history[0] if name.endswith("_loss")}
+    named = {"train_loss": "training (augmented)", "val_loss": "validation"}
     charts = [
-        content.Chart("Loss", series({"train_loss": "training (augmented)", "val_loss": "validation"}), mark=mark),
-        content.Chart("Accuracy", series({"val_accuracy": "validation"}), kind="share", mark=mark),
+        content.Chart("Loss", series({name: named.get(name, name) for name in losses}), mark=mark),
+        *(content.Chart(title, series(lines), kind="share", mark=mark) for title, lines in plan.kind.curves.items()),
         content.Chart("Learning rate", series({name: name for name in history[0] if name.startswith("lr")})),
     ]
     return [chart for chart in charts if chart.series]
 
 
-def _network(card: Mapping[str, Any], plan: TrainingPlan, task: Classify) -> content.Network:
+def _network(card: Mapping[str, Any], plan: TrainingPlan, model: Model) -> content.Network:
     shape = (plan.preparation.channels, plan.preparation.size, plan.preparation.size)
     try:
-        found = anatomy(task.network, shape)
+        found = anatomy(model.network, shape)
         drawing = _drawing(found, str(card["network"]["name"]))
     except Exception as error:  # the report is worth more without this table than not at all
         return content.Network(str(card["network"]["name"]), facts={"anatomy": f"could not be taken: {error}"})

@@ -43,4 +43,4 @@ def load(path: str | Path, network: nn.Module | None = None, device: str = "auto
         UsageError: there is no run.
         CheckpointError: the run is unfinished without a checkpoint, from a newer version, damaged, or does not fit.
     """
-    return Run(*read_run(path, network), device)
+    return Run(*read_run(path, network, device))

@@ -51,6 +51,22 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise usage_error(cls, error) from None
 
+    def refuse_foreign(self, task: str) -> None:
+        """Refuse what was set and is no setting of this task (see `only`)."""
+        for name in sorted(self.model_fields_set):
+            field, value = type(self).model_fields[name], getattr(self, name)
+            tasks = field.json_schema_extra.get("tasks", ()) if isinstance(field.json_schema_extra, dict) else ()
+            if isinstance(tasks, list) and task not in tasks and value != field.default:
+                raise UsageError(
+                    f"--{name.replace('_', '-')} is no setting of this task", got=f"{value!r} for {task}",
+                    allowed=f"for {' and '.join(map(str, tasks))}", fix="leave it out",
+                )  # fmt: skip
+
+
+def only(*tasks: str, default: Any, description: str) -> Any:
+    """A field that only these tasks understand; `Settings.refuse_foreign` refuses it for all others."""
+    return Field(default, description=f"{description} ({', '.join(tasks)})", json_schema_extra={"tasks": list(tasks)})
+
 
 def usage_error(settings: type[BaseModel] | None, error: ValidationError) -> UsageError:
     """The first finding of pydantic, in anmok's words."""
@@ -103,10 +119,15 @@ class CheckSettings(DataSettings):
     seed: int = Field(0, description="The split follows from it.")
 
 
-class TrainSettings(DataSettings):
-    """Train a classifier on a folder, table or archive of pictures."""
+AUTO = "auto"
 
-    task: Literal["classify"] = Field("classify", description="What to learn.")
+
+class TrainSettings(DataSettings):
+    """Learn from a folder, table or archive of pictures."""
+
+    task: Literal["auto", "classify", "segment", "detect", "reconstruct", "generate", "translate"] = Field(
+        "auto", description="What to learn; auto: what the data is made for."
+    )
     net: str = Field("auto", description="A network of `anmok compare`, or timm:<name>; auto chooses by the data.")
     epochs: Count | None = Field(None, description="Passes over the training pictures; default: by their number.")
     time: Annotated[float | None, BeforeValidator(duration)] = Field(
@@ -117,7 +138,9 @@ class TrainSettings(DataSettings):
     optimizer: Literal["muon", "sgd", "adamw"] | None = Field(None, description="Default: muon.")
     lr: Annotated[float, Field(gt=0)] | None = Field(None, description="Highest learning rate of the schedule.")
     weight_decay: Annotated[float, Field(ge=0)] | None = Field(None, description="On kernels and matrices only.")
-    label_smoothing: Share | None = Field(None, description="Share of every target spread over all classes.")
+    label_smoothing: Share | None = only(
+        "classify", default=None, description="Share of every target spread over all classes."
+    )
     average: Share | None = Field(None, description="Decay a step of averaged weights (EMA); 0 turns it off.")
     patience: Count | None = Field(None, description="Stop after this many epochs without a better validation figure.")
     flip: bool | None = Field(None, description="Mirror pictures; default: measured whether that keeps their class.")
@@ -126,10 +149,13 @@ class TrainSettings(DataSettings):
     crop: Annotated[float, Field(gt=0.1, le=1)] | None = Field(None, description="Smallest random crop, share of side.")
     colour: Annotated[float, Field(ge=0, le=1)] | None = Field(None, description="Change of brightness and colour.")
     cutout: Annotated[float, Field(ge=0, le=1)] | None = Field(None, description="Grey square, share of the side.")
-    mixup: Annotated[float, Field(ge=0, le=10)] | None = Field(None, description="α of blended pairs; 0 turns it off.")
-    balance: Literal["none", "weights", "sampling"] | None = Field(
-        None, description="Of uneven classes: weigh rare ones up, or draw all equally often; default: by measurement."
+    mixup: Annotated[float, Field(ge=0, le=10)] | None = only(
+        "classify", default=None, description="α of blended pairs; 0 turns it off."
     )
+    balance: Literal["none", "weights", "sampling"] | None = only(
+        "classify", default=None,
+        description="Of uneven classes: weigh rare ones up, or draw all equally often; default: by measurement.",
+    )  # fmt: skip
     find_lr: bool = Field(False, description="First find a learning rate on a throwaway copy, draw the curve, use it.")
     tensorboard: bool = Field(False, description="Also write curves for TensorBoard, into the run's folder.")
     split: Path | None = Field(None, description="A split.csv, as anmok check --split writes it.")
@@ -154,15 +180,21 @@ class EvalSettings(DataSettings):
 
     split: Literal["train", "val", "test"] = Field("test", description="Which split of the data.")
     group_by: str | None = Field(None, description=GROUP_BY)
-    reject_accuracy: Wish | None = Field(
-        None, description='Say "I don\'t know" often enough for this accuracy among the answered; kept for predict.'
+    reject_accuracy: Wish | None = only(
+        "classify", default=None,
+        description='Say "I don\'t know" often enough for this accuracy among the answered; kept for predict.',
+    )  # fmt: skip
+    reject_coverage: Wish | None = only(
+        "classify", default=None,
+        description='Say "I don\'t know" to all but this share of pictures; kept for predict.',
+    )  # fmt: skip
+    unseen: Path | None = only(
+        "classify", default=None, description="Pictures of classes never learned: does its certainty tell them?"
     )
-    reject_coverage: Wish | None = Field(
-        None, description='Say "I don\'t know" to all but this share of pictures; kept for predict.'
-    )
-    unseen: Path | None = Field(None, description="Pictures of classes never learned: does its certainty tell them?")
     report: Path | None = Field(None, description="Write what was found, with pictures, to this HTML file.")
-    leaks: bool = Field(False, description="Also say what the score owes to copies of pictures learned from.")
+    leaks: bool = only(
+        "classify", default=False, description="Also say what the score owes to copies of pictures learned from."
+    )
     batch: Count = Field(500, description="Pictures at once.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
 
@@ -173,9 +205,10 @@ class PredictSettings(Settings):
     top: Count = Field(1, description="Answers a picture.")
     weights: str | None = Field(None, description=WEIGHTS)
     to: Path | None = Field(None, description="Write to this file: .csv, .jsonl or .parquet; default: a table.")
-    reject_below: Annotated[float, Field(ge=0, le=1)] | None = Field(
-        None, description="Certainty below which the answer is \"I don't know\"; default: the run's own; 0: never."
-    )
+    reject_below: Annotated[float, Field(ge=0, le=1)] | None = only(
+        "classify", default=None,
+        description="Certainty below which the answer is \"I don't know\"; default: the run's own; 0: never.",
+    )  # fmt: skip
     batch: Count = Field(64, description="Pictures at once.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
 

@@ -12,7 +12,7 @@ from anmok.core.errors import DataError, UsageError
 from anmok.metrics.auroc import auroc_bounds, binary_auroc
 from anmok.metrics.proportion import share
 from anmok.metrics.rejection import threshold_for_accuracy, threshold_for_coverage
-from anmok.verbs.measuring import Measured, spread_out
+from anmok.tasks.classify.measuring import Measured, spread_out
 
 DEFAULT_COVERAGE = 0.95  # of validation pictures are answered where the person wished nothing: always within reach
 

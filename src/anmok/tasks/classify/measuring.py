@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from anmok.metrics.bootstrap import bootstrap
 from anmok.metrics.calibration import apply_temperature, calibration_interval, fit_temperature
 from anmok.metrics.proportion import Interval, share
 from anmok.metrics.summary import Summary, summarise
-from anmok.tasks.classify import Classify
+from anmok.tasks.classify.learning import Classify
 from anmok.tasks.pictures import Decoded
 
 
@@ -33,6 +33,11 @@ class Measured:
     temperature: float = 1.0
 
     @property
+    def figures(self) -> Mapping[str, Interval]:
+        """Every figure with its interval."""
+        return self.summary.figures
+
+    @property
     def scores(self) -> np.ndarray:
         """Probabilities (N, classes), calibrated."""
         return apply_temperature(self.logits, self.temperature)
@@ -45,10 +50,6 @@ class Measured:
     def fitted_temperature(self) -> float:
         """The temperature that makes these answers likeliest."""
         return fit_temperature(self.targets, self.logits)
-
-    def to_json(self) -> dict[str, Any]:
-        """Every figure with its interval."""
-        return {name: asdict(figure) for name, figure in self.summary.figures.items()}
 
 
 def measure(

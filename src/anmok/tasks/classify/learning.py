@@ -38,6 +38,11 @@ class Classify:
         recipe: how to train; None for a network that only answers.
         train, val: batches; `val` in order and not augmented.
         weights: of each class in the loss; None: all count alike.
+
+    Attributes:
+        temperature: what logits are divided by before they become probabilities.
+        threshold: certainty below which the answer is "I don't know"; None: never.
+        mirror: answer with the mean over a picture and its mirror image.
     """
 
     name = "classify"
@@ -56,6 +61,8 @@ class Classify:
         self.network, self.classes, self.preparation, self.devices = network, tuple(classes), preparation, devices
         self.recipe, self.train, self.val, self.weights = recipe, train, val, weights
         self.mirror = recipe is not None and recipe.mirror
+        self.temperature: float = 1.0
+        self.threshold: float | None = None
         mean, std = torch.tensor(preparation.mean), torch.tensor(preparation.std)
         self._shift, self._scale = (-mean / std).view(-1, 1, 1), (1 / (255 * std)).view(-1, 1, 1)
 
@@ -117,6 +124,10 @@ class Classify:
                 loss = loss + AUXILIARY_WEIGHT * cross_entropy(side, targets, self.recipe.label_smoothing, weight)
         return {"loss": loss}
 
+    def scorer(self) -> nn.Module:
+        """The network itself."""
+        return self.network
+
     @torch.no_grad()
     def logits(self, batch: Batch) -> Tensor:
         """float32 (N, classes); the mean over the picture and its mirror image where the recipe says `mirror`."""
@@ -153,8 +164,8 @@ class Classify:
         recall = macro_recall(targets.numpy(), logits.numpy()) if logits.isfinite().all() else float("nan")
         return figures | {"val_macro_recall": recall}
 
-    def predictions(self, batch: Batch, logits: Tensor, temperature: float = 1.0) -> Iterator[Prediction]:
+    def predictions(self, batch: Batch, logits: Tensor) -> Iterator[Prediction]:
         """Labels and probabilities of one batch, the likeliest first."""
-        scores, order = (logits / temperature).softmax(1).sort(dim=1, descending=True, stable=True)
+        scores, order = (logits / self.temperature).softmax(1).sort(dim=1, descending=True, stable=True)
         for name, row, ranks in zip(batch.ids, scores.tolist(), order.tolist(), strict=True):
             yield Prediction(name, tuple(self.classes[rank] for rank in ranks), tuple(row))

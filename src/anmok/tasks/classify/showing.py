@@ -12,9 +12,9 @@ from anmok.explain.class_activation import class_activation
 from anmok.explain.overlay import overlay
 from anmok.metrics.calibration import apply_temperature, reliability_bins
 from anmok.report import content
-from anmok.tasks.classify import Classify
+from anmok.tasks.classify.learning import Classify
+from anmok.tasks.classify.measuring import Measured
 from anmok.tasks.pictures import Decoded
-from anmok.verbs.measuring import Measured
 
 SHOWN_PER_CELL, WORST = 12, 12  # pictures
 HEADLINES = ("accuracy", "top5_accuracy", "macro_f1", "expected_calibration_error")
