@@ -8,16 +8,27 @@ from anmok.engine.muon import Muon, orthogonalised
 
 def test_singular_values_come_near_one() -> None:
     torch.manual_seed(0)
-    for shape in ((16, 64), (64, 16), (32, 32)):
-        values = torch.linalg.svdvals(orthogonalised(torch.randn(shape), iterations=6))
+    for result in orthogonalised([torch.randn(shape) for shape in ((16, 64), (64, 16), (32, 32))], iterations=6):
+        values = torch.linalg.svdvals(result)
         assert values.min() > 0.6 and values.max() < 1.3
+
+
+def test_together_as_one_by_one_as_the_post_writes_the_iteration() -> None:
+    torch.manual_seed(0)
+    matrices = [torch.randn(shape) for shape in ((16, 25), (32, 288), (32, 144), (64, 16))]
+    for matrix, ours in zip(matrices, orthogonalised(matrices), strict=True):
+        x = matrix.double() / matrix.double().norm()
+        for _ in range(3):
+            a = x @ x.T
+            x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+        assert torch.allclose(ours.double(), x, atol=1e-4)
 
 
 def test_the_direction_is_that_of_the_exact_orthogonal_factor() -> None:
     torch.manual_seed(0)
     matrix = torch.randn(8, 24)
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
-    exact, ours = u @ v, orthogonalised(matrix, iterations=6)
+    exact, (ours,) = u @ v, orthogonalised([matrix], iterations=6)
     assert torch.nn.functional.cosine_similarity(ours.flatten(), exact.flatten(), dim=0) > 0.97
 
 

@@ -63,21 +63,31 @@ class Loader:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Batches `start`, `start + 1`, … of `epoch`, in order. Pictures are uint8 (N, C, size, size)."""
-        numbers = range(start, len(self))
+        return self._batches(epoch, range(start, len(self)))
+
+    def _batches(self, epoch: int, numbers: range) -> Iterator[Batch]:
         if not self.workers:
             return (self._batch(epoch, number) for number in numbers)
         return self._from_workers(epoch, numbers)
 
     def _batch(self, epoch: int, number: int) -> Batch:
-        chosen = self._order(epoch)[number * self.batch_size : (number + 1) * self.batch_size]
+        chosen = self._chosen(epoch, number)
         pixels = self.source.gather(self.rows[chosen])
         targets = torch.from_numpy(self.targets[chosen])
         ids = [self.ids[row] for row in chosen]
         if self.augment is None:
             return Batch(_channels_first(centre_crop(pixels, self.size)), targets, ids)
         generator = numpy_generator(self.seed, "augment", epoch, number)
-        pictures, extra = self.augment(pixels, self.size, generator, epoch, self.rows[chosen])
+        pictures, extra = self.augment(pixels, self.size, generator, self._turn(epoch), self.rows[chosen])
         return Batch(_channels_first(pictures), targets, ids, extra)
+
+    def _chosen(self, epoch: int, number: int) -> np.ndarray:
+        """Which of `rows` a batch shows."""
+        return self._order(epoch)[number * self.batch_size : (number + 1) * self.batch_size]
+
+    def _turn(self, epoch: int) -> int:
+        """How often pictures have had their turn before: flips alternate with it."""
+        return epoch
 
     def _order(self, epoch: int) -> np.ndarray:
         if self.augment is None:

@@ -8,7 +8,7 @@ the post advises against it), biases and normalisation by plain Nesterov momentu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -19,15 +19,36 @@ from torch import Tensor
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 
 
-def orthogonalised(matrix: Tensor, iterations: int = 3) -> Tensor:
-    """The nearest matrix (out, in) with singular values about 1, by Newton–Schulz iteration in float32."""
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = x / (x.norm() + 1e-7)
-    for _ in range(iterations):
-        gram = x @ x.T
-        x = _A * x + (_B * gram + _C * gram @ gram) @ x
-    return x.T if tall else x
+def orthogonalised(matrices: Sequence[Tensor], iterations: int = 3) -> list[Tensor]:
+    """For each matrix (out, in) the nearest one with singular values about 1, by Newton–Schulz iteration in float32.
+
+    Every iterate is a polynomial of X·Xᵀ times X, so the iteration runs on that small square matrix alone, for all
+    matrices of one smaller side at once: a network has tens of kernels, and each product is too small to be worth a call.
+    """
+    wide = [matrix.T if matrix.shape[0] > matrix.shape[1] else matrix for matrix in matrices]
+    wide = [matrix / (matrix.norm() + 1e-7) for matrix in wide]
+    sides: dict[int, list[int]] = {}
+    for number, matrix in enumerate(wide):
+        sides.setdefault(len(matrix), []).append(number)
+    for numbers in sides.values():
+        factors = _newton_schulz(torch.stack([wide[number] @ wide[number].T for number in numbers]), iterations)
+        for number, factor in zip(numbers, factors.unbind(), strict=True):
+            wide[number] = factor @ wide[number]
+    return [
+        result.T if matrix.shape[0] > matrix.shape[1] else result for matrix, result in zip(matrices, wide, strict=True)
+    ]
+
+
+def _newton_schulz(gram: Tensor, iterations: int) -> Tensor:
+    """P (n, m, m) such that P·X is the last iterate, from X·Xᵀ (n, m, m)."""
+    unit = torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device)
+    product: Tensor | None = None
+    for iteration in range(iterations):
+        step = _A * unit + _B * gram + _C * gram @ gram
+        product = step if product is None else step @ product
+        if iteration + 1 < iterations:
+            gram = step @ gram @ step
+    return unit.expand_as(gram) if product is None else product
 
 
 class Muon(torch.optim.Optimizer):
@@ -70,13 +91,15 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_mul_(velocities, group["momentum"])
         torch._foreach_add_(velocities, gradients)
         directions = torch._foreach_add(gradients, velocities, alpha=group["momentum"])
+        kernels = [direction.flatten(1) for direction in directions if direction.ndim > 2]
+        turned = iter(orthogonalised(kernels))
         for weight, direction in zip(weights, directions, strict=True):
             kernel = weight.ndim > 2
             rate = group["lr"] * (1.0 if kernel else group["other_lr"])
             if group["weight_decay"]:
                 weight.mul_(1 - rate * group["weight_decay"])
             if kernel:
-                matrix = orthogonalised(direction.reshape(len(direction), -1))
+                matrix = next(turned)
                 rate *= max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5
-                direction = matrix.reshape(weight.shape)
+                direction = matrix.view(weight.shape)
             weight.add_(direction, alpha=-rate)

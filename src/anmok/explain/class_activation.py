@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch.nn.functional as F
-from captum.attr import LayerGradCam
+
 from torch import Tensor, nn
 
 from anmok.core.errors import UsageError, nearest
@@ -49,6 +49,8 @@ def class_activation(
         target, score = answer(network, batch, target)
         name = last_feature_layer(network, batch) if layer is None else layer
         module = _named(network, name)
+        from captum.attr import LayerGradCam  # brings matplotlib: only who explains pays for it
+
         method = LayerGradCam(lambda pictures: logits_of(network, pictures), module)
         maps = method.attribute(batch.requires_grad_(), target=target, relu_attributions=True)
     if not isinstance(maps, Tensor) or maps.ndim != 4:

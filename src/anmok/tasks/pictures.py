@@ -14,6 +14,7 @@ from anmok.data import cache
 from anmok.data.augment import Augment
 from anmok.data.loader import Loader, Source
 from anmok.tasks.balance import EvenLoader
+from anmok.tasks.focus import Focus, FocusedLoader
 
 MEASURED = 4096  # pictures whose mean and spread stand for all
 
@@ -31,18 +32,21 @@ class Decoded:
     preparation: Preparation
 
     def loader(self, split: str | None, batch: int, *, seed: int = 0, augment: Augment | None = None,
-               workers: int = 0, even: bool = False) -> Loader:  # fmt: skip
+               workers: int = 0, even: bool = False, focused: bool = False) -> Loader:  # fmt: skip
         """Batches of one split (None: of everything), augmented and shuffled only where `augment` is given.
 
-        `even`: show every class equally often, see `anmok.tasks.balance`.
+        `even`: show every class equally often, see `anmok.tasks.balance`. `focused`: show more often what the network
+        is in doubt about, see `anmok.tasks.focus`.
         """
         chosen = [i for i, entry in enumerate(self.dataset.entries) if split is None or entry.split == split]
         entries: Sequence[Entry] = [self.dataset.entries[i] for i in chosen]
         targets = np.array([-1 if entry.target is None else entry.target for entry in entries], np.int64)
         ids = [entry.id for entry in entries]
         rows = self.rows[np.array(chosen, int)]
-        kind = EvenLoader if even else Loader
-        return kind(self.source, rows, targets, ids, self.preparation.size, batch, seed, augment, workers)
+        settings = (self.source, rows, targets, ids, self.preparation.size, batch, seed, augment, workers)
+        if focused:
+            return FocusedLoader(*settings, focus=Focus(len(rows)))
+        return (EvenLoader if even else Loader)(*settings)
 
     def normalised(self) -> Decoded:
         """The same with the preparation's mean and std measured on training pictures, evenly spread over them."""
