@@ -23,7 +23,7 @@ def orthogonalised(matrices: Sequence[Tensor], iterations: int = 3) -> list[Tens
     """For each matrix (out, in) the nearest one with singular values about 1, by Newton–Schulz iteration in float32.
 
     Every iterate is a polynomial of X·Xᵀ times X, so the iteration runs on that small square matrix alone, for all
-    matrices of one smaller side at once: a network has tens of kernels, and each product is too small to be worth a call.
+    matrices of one smaller side at once: a network has tens of kernels, each too small to be worth a call of its own.
     """
     wide = [matrix.T if matrix.shape[0] > matrix.shape[1] else matrix for matrix in matrices]
     wide = [matrix / (matrix.norm() + 1e-7) for matrix in wide]
