@@ -139,4 +139,22 @@ def test_state_dict_round_trip(name: str, tmp_path: object) -> None:
     assert all(torch.equal(value, second.state_dict()[key]) for key, value in first.state_dict().items())
 
 
-SMALL: dict[str, dict[str, int]] = {"dcgan": {"input_size": 8, "width": 4}}
+@pytest.mark.parametrize("name", TRANSLATE)
+def test_every_part_of_a_translator_learns(name: str) -> None:
+    """Down, up and judged: each network of the game is reached from its own answers."""
+    net = on_meta(name).train()
+    x = pictures(net)
+    assert net(x).shape == x.shape
+    for part, module in net.named_children():
+        pair = torch.cat([x, x], 1) if name == "pix2pix" and part == "discriminator" else x
+        module(pair).sum().backward()
+    assert without_gradient(net) == []
+
+
+SMALL: dict[str, dict[str, int]] = {
+    "dcgan": {"input_size": 8, "width": 4},
+    "stylegan": {"input_size": 8, "latent": 8, "base": 64},
+    "stylegan2": {"input_size": 8, "latent": 8, "base": 64},
+    "cyclegan": {"blocks": 1, "width": 4},
+    "pix2pix": {"input_size": 16, "width": 4},
+}

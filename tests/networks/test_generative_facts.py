@@ -8,6 +8,7 @@ from torch import nn
 
 from anmok import networks
 from anmok.networks._reconstruct import DownConv, UpConv
+from anmok.networks._translate import PatchGAN
 
 from .measure import receptive_field
 
@@ -69,3 +70,73 @@ def test_dcgan_starts_as_the_paper_says() -> None:
     convolution, normalisation = net.generator.main[0].weight, net.generator.main[1].weight
     assert convolution.std().item() == pytest.approx(0.02, rel=0.01)
     assert (normalisation.mean().item(), normalisation.std().item()) == pytest.approx((1, 0.02), abs=0.002)
+
+
+def test_cyclegan() -> None:
+    net = on_meta("cyclegan")
+    assert count(net.generator_ab) == count(net.generator_ba) == 11_378_179
+    assert count(on_meta("cyclegan", blocks=6).generator_ab) == 7_837_699
+    assert count(net.discriminator_a) == count(net.discriminator_b) == 2_764_737
+    assert net.discriminator_a(torch.empty(1, 3, 256, 256, device="meta")).shape == (1, 1, 30, 30)
+    assert receptive_field(net.discriminator_a.model, upto="11") == 70
+
+
+def test_patchgan_with_batch_normalisation() -> None:
+    net = PatchGAN("pix2pix", 3, width=64, layers=3, norm=nn.BatchNorm2d)
+    assert count(net) == 2_765_633
+    assert receptive_field(net.model, upto="11") == 70
+
+
+def test_cyclegan_generator_reads_the_authors_weights() -> None:
+    """The layers' places in the authors' published files: residual blocks 10 to 18, the last convolution 26."""
+    keys = set(on_meta("cyclegan").generator_ab.state_dict())
+    assert {"model.1.weight", "model.4.bias", "model.10.conv_block.1.weight", "model.18.conv_block.5.bias"} <= keys
+    assert {"model.19.weight", "model.22.weight", "model.26.weight"} <= keys
+    assert len(keys) == 2 * 24  # instance normalisation holds nothing
+
+
+@pytest.mark.parametrize(("settings", "printed"), [({}, ("54.408", "2.765")),
+                                                   ({"input_size": 64, "layers": 2}, ("29.238", "0.662"))])  # fmt: skip
+def test_pix2pix(settings: dict[str, int], printed: tuple[str, str]) -> None:
+    """Millions, as the authors' code prints them for grey pictures (junyanz/pytorch-CycleGAN-and-pix2pix#1152)."""
+    net = on_meta("pix2pix", in_channels=1, **settings)
+    assert (f"{count(net.generator) / 1e6:.3f}", f"{count(net.discriminator) / 1e6:.3f}") == printed
+    assert net.generator.down[-1](torch.empty(1, 512, 2, 2, device="meta")).shape == (1, 512, 1, 1)
+
+
+@pytest.mark.parametrize("size", [(32, 48), (30, 41), (24, 24)])
+def test_translated_pictures_keep_their_size(size: tuple[int, int]) -> None:
+    for name in ("cyclegan", "pix2pix"):
+        net = on_meta(name, out_channels=1)
+        assert net(torch.empty(2, 3, *size, device="meta")).shape == (2, 1, *size)
+
+
+@pytest.mark.parametrize(
+    ("progressive", "generator", "discriminator"), [(True, 26_219_627, 23_087_249), (False, 26_212_019, 23_077_137)]
+)
+def test_stylegan(progressive: bool, generator: int, discriminator: int) -> None:
+    """As a whole and built at its full size: then with the last layer to colours only, and the first from them."""
+    net = on_meta("stylegan", progressive=progressive)
+    assert count(net.generator) == generator
+    assert count(net.discriminator) == discriminator
+    assert count(net.generator.mapping) == 2_101_248
+    assert net.generator.layers == 18
+    assert sum(b.numel() for key, b in net.generator.named_buffers() if key.endswith("plane")) == 2_796_192
+
+
+@pytest.mark.parametrize(
+    ("settings", "generator", "discriminator"),
+    [
+        ({}, 30_370_060, 29_012_513),
+        ({"input_size": 512}, 30_276_583, 28_982_849),
+        ({"input_size": 256, "base": 16384}, 24_767_458, 24_001_089),
+    ],
+)
+def test_stylegan2(settings: dict[str, int], generator: int, discriminator: int) -> None:
+    net = on_meta("stylegan2", **settings)
+    assert count(net.generator) == generator
+    assert count(net.discriminator) == discriminator
+    block = net.generator.synthesis.blocks[1]
+    assert count(block.conv1) == 2_622_465
+    assert count(block.to_rgb) == 264_195
+    assert count(net.generator.mapping.layers[0]) == 262_656
