@@ -1,0 +1,51 @@
+"""Classification: logits (N, classes) → labels and calibrated probabilities, the likeliest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from anmok.core.registry import register
+from anmok.core.types import Prediction
+from anmok.ship.answers import Asked
+
+
+@register("answers", name="classify")
+class ClassAnswers:
+    """Softmax of logits / temperature; below the threshold an answer is unsure.
+
+    Reads `classes` (names in the order of the logits), `temperature`, and `threshold` (None: never unsure).
+    """
+
+    outputs = ("logits",)
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.classes = tuple(map(str, settings["classes"]))
+        self.temperature = float(settings["temperature"])
+        self.threshold = None if settings["threshold"] is None else float(settings["threshold"])
+        if not self.classes or self.temperature <= 0:
+            raise ValueError("a classifier has classes and a temperature above 0")
+
+    def __call__(self, outputs: Mapping[str, np.ndarray], pictures: Sequence[Asked]) -> Iterator[Prediction]:
+        """See `anmok.ship.answers.Answers`."""
+        logits = outputs["logits"]
+        if logits.shape != (len(pictures), len(self.classes)):
+            raise ValueError(f"logits {logits.shape} for {len(pictures)} pictures of {len(self.classes)} classes")
+        scores = softmax(logits.astype(np.float32) / np.float32(self.temperature))
+        order = np.argsort(-scores, axis=1, kind="stable")
+        ranked = np.take_along_axis(scores, order, axis=1)
+        for picture, ranks, row in zip(pictures, order.tolist(), ranked.tolist(), strict=True):
+            sure = None if self.threshold is None else row[0] >= self.threshold
+            yield Prediction(picture.id, tuple(self.classes[rank] for rank in ranks), tuple(row), sure=sure)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Rows (N, classes) → probabilities that sum to 1.
+
+    >>> softmax(np.array([[0.0, 0.0]])).tolist()
+    [[0.5, 0.5]]
+    """
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)

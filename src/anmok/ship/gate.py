@@ -1,0 +1,162 @@
+"""The gate: two ways of answering the same pictures, compared answer by answer.
+
+Nothing is shipped, and no faster way of computing is taken, unless its answers pass here. Answers are compared by
+name: a class list in another order is a difference, whatever the numbers say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from anmok.core.errors import ParityError
+from anmok.core.types import Prediction
+
+FLOAT32 = 1e-3  # of a probability: two ways of computing float32 differ by a hundredth of this
+TIED = 2 * FLOAT32  # classes whose probabilities lie as near as this may fall either way
+LISTED = 5  # pictures named in an error
+_LEVELS = 1  # grey levels of a picture that is the answer
+_PIXELS = 1e-3  # share of a mask's pixels: classes that are tied there may fall either way
+
+
+@dataclass(frozen=True)
+class Parity:
+    """What a comparison found.
+
+    Attributes:
+        pictures: answered by both.
+        refused: refused by both.
+        different: names of those whose decision differs: the answer, being sure of it, or having one at all.
+        largest: largest difference of a probability (classes), of grey levels beyond one / 255 (pictures), or share
+            of pixels of another class (masks).
+        where: the picture of the largest difference.
+        tolerance: the largest difference allowed.
+        share: the smallest share of equal decisions allowed.
+    """
+
+    pictures: int
+    refused: int
+    different: tuple[str, ...]
+    largest: float
+    where: str
+    tolerance: float
+    share: float = 1.0
+
+    @property
+    def agreement(self) -> float:
+        """Share of pictures with the same decision."""
+        return 1 - len(self.different) / max(1, self.pictures + self.refused)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the two ways count as equal. Nothing compared is nothing shown."""
+        return self.pictures > 0 and self.agreement >= self.share and self.largest <= self.tolerance
+
+    @property
+    def sentence(self) -> str:
+        """The comparison in words."""
+        answered = f"{self.pictures:,} pictures answered, {self.refused:,} refused by both"
+        decided = f"{len(self.different):,} decisions differ"
+        if self.different:
+            more = ", …" if len(self.different) > LISTED else ""
+            decided += f" ({', '.join(self.different[:LISTED])}{more})"
+        return f"{answered}; {decided}; largest difference {self.largest:.2g}" + (self.where and f" at {self.where}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for manifests and cards; of the pictures that differ a few."""
+        return asdict(self) | {"different": list(self.different[:LISTED]), "differ": len(self.different)}
+
+    def demand(self, what: str, fix: str) -> None:
+        """Raise `ParityError` with the figures where the comparison fails."""
+        if not self.holds:
+            allowed = f"{self.share:.1%} equal decisions, differences up to {self.tolerance:g}"
+            raise ParityError(f"{what} does not answer as it should", got=self.sentence, allowed=allowed, fix=fix)
+
+
+def compare(
+    expected: Iterable[Prediction], found: Iterable[Prediction], tolerance: float = FLOAT32, share: float = 1.0
+) -> Parity:
+    """Compare two ways' answers to the same pictures in the same order.
+
+    Args:
+        expected, found: the reference's answers, and those to be judged.
+        tolerance: largest difference allowed.
+        share: smallest share of equal decisions allowed.
+
+    Raises:
+        ParityError: one way answered for other pictures, or for more or fewer.
+    """
+    pictures = refused = 0
+    different: list[str] = []
+    largest, where = 0.0, ""
+    pairs = zip(_ended(expected), _ended(found), strict=False)
+    for one, other in pairs:
+        if one is None and other is None:
+            break
+        if one is None or other is None or one.id != other.id:
+            raise ParityError("the two ways did not answer for the same pictures", got=other and other.id,
+                              allowed=one and one.id)  # fmt: skip
+        if one.error is not None and other.error is not None:
+            refused += 1
+            continue
+        pictures += 1
+        if one.error is not None or other.error is not None:
+            different.append(one.id)
+            continue
+        same, distance = _judge(one, other)
+        if not same:
+            different.append(one.id)
+        if distance > largest or np.isnan(distance):
+            largest, where = (distance if not np.isnan(distance) else np.inf), one.id
+    return Parity(pictures, refused, tuple(different), float(largest), where, tolerance, share)
+
+
+def _ended(predictions: Iterable[Prediction]) -> Iterable[Prediction | None]:
+    yield from predictions
+    yield None
+
+
+def _judge(one: Prediction, other: Prediction) -> tuple[bool, float]:
+    """Whether two answers decide alike, and how far they are apart."""
+    if one.mask is not None:
+        return _masks(one.mask, other.mask)
+    if one.picture is not None:
+        return _pictures(one.picture, other.picture)
+    return _classes(one, other)
+
+
+def _classes(one: Prediction, other: Prediction) -> tuple[bool, float]:
+    expected = dict(zip(one.labels or (), one.scores or (), strict=True))
+    found = dict(zip(other.labels or (), other.scores or (), strict=True))
+    if not expected or expected.keys() != found.keys():
+        return False, 1.0
+    distance = float(np.abs([expected[name] - found[name] for name in expected]).max())
+    first, answer = one.labels[0], other.labels[0]  # type: ignore[index]
+    tied = expected[first] - expected[answer] <= TIED and distance <= FLOAT32
+    flips = distance <= FLOAT32 and _straddle(one, other)
+    return (first == answer or tied) and (one.sure == other.sure or flips), distance
+
+
+def _straddle(one: Prediction, other: Prediction) -> bool:
+    """Whether one threshold between the two certainties explains that only the greater is sure."""
+    if one.sure is None or other.sure is None or not one.scores or not other.scores:
+        return False
+    sure, unsure = (one, other) if one.sure else (other, one)
+    return sure.scores[0] > unsure.scores[0]  # type: ignore[index]
+
+
+def _masks(expected: np.ndarray, found: Any) -> tuple[bool, float]:
+    if found is None or np.shape(found) != expected.shape:
+        return False, 1.0
+    share = float((expected != found).mean())
+    return share <= _PIXELS, share
+
+
+def _pictures(expected: np.ndarray, found: Any) -> tuple[bool, float]:
+    if found is None or np.shape(found) != expected.shape:
+        return False, 1.0
+    levels = int(np.abs(expected.astype(np.int16) - np.asarray(found).astype(np.int16)).max())
+    return levels <= _LEVELS, max(0, levels - _LEVELS) / 255

@@ -1,0 +1,91 @@
+"""A shipped model at work: decoded pictures in, predictions out. NumPy and one engine; never torch.
+
+    model = load_model("flowers.anmok")
+    model.answer(pixels, [Asked("a.jpg", (480, 640))])     # pixels uint8 (1, S, S, C), see `model.preparation`
+
+`anmok predict flowers.anmok photos/` decodes and answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from anmok.core.errors import ArtefactError
+from anmok.core.preparation import Preparation
+from anmok.core.types import Prediction
+from anmok.ship.answers import ANSWERS, Asked
+from anmok.ship.artefact import Artefact, Manifest, read_artefact
+from anmok.ship.engines import Engine, open_engine
+
+
+class Model:
+    """A shipped model, ready to answer. Its engine starts with the first question.
+
+    Args:
+        artefact: as `read_artefact` gives it.
+        engine: `onnxruntime` or `openvino`; None: the first that is installed and reads the graph.
+        precision: `float32`, or `bf16` on OpenVINO.
+        path: for errors.
+
+    Raises:
+        ArtefactError: the manifest asks for a task this version does not know, or lacks what the task needs.
+    """
+
+    def __init__(
+        self, artefact: Artefact, engine: str | None = None, precision: str = "float32", path: Path | None = None
+    ) -> None:
+        self._artefact, self._engine_name, self._precision, self.path = artefact, engine, precision, path
+        task = artefact.manifest.task
+        if task not in ANSWERS:
+            raise ArtefactError("this version does not know how such a model answers", path=path, got=repr(task),
+                                allowed=", ".join(ANSWERS), fix="pip install -U anmok")  # fmt: skip
+        try:
+            self._answers = ANSWERS[task](artefact.manifest.answers)
+        except (KeyError, TypeError, ValueError) as error:
+            what = f"the model's manifest does not say how to answer ({type(error).__name__}: {error})"
+            raise ArtefactError(what, path=path, fix="export the run again") from error
+
+    @property
+    def manifest(self) -> Manifest:
+        """Everything about the model but its graph."""
+        return self._artefact.manifest
+
+    @property
+    def preparation(self) -> Preparation:
+        """What pictures go through before `answer`."""
+        return self.manifest.preparation
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What computes. Raises `UsageError` where none is installed, `ArtefactError` where it refuses the graph."""
+        return open_engine(self._artefact.graph, self._engine_name, self._precision)
+
+    def answer(self, pixels: np.ndarray, pictures: Sequence[Asked]) -> Iterator[Prediction]:
+        """Predictions for prepared pictures.
+
+        Args:
+            pixels: uint8 (N, size, size, channels), as `preparation` makes them, cropped to its `size`.
+            pictures: the same N pictures' names and original sizes.
+        """
+        outputs = self.engine.run(np.ascontiguousarray(pixels))
+        missing = set(self.manifest.outputs) - set(outputs)
+        if missing:
+            raise ArtefactError("the graph lacks outputs its manifest names", path=self.path, got=", ".join(outputs),
+                                allowed=", ".join(self.manifest.outputs))  # fmt: skip
+        try:
+            yield from self._answers(outputs, pictures)
+        except (KeyError, ValueError) as error:
+            raise ArtefactError(f"the graph does not fit its manifest: {error}", path=self.path) from error
+
+
+def load_model(path: str | Path, engine: str | None = None, precision: str = "float32") -> Model:
+    """Open a shipped model; see `Model`.
+
+    Raises:
+        ArtefactError: missing, foreign, damaged, hostile, or made by a newer version.
+    """
+    return Model(read_artefact(path), engine, precision, Path(path))
