@@ -118,7 +118,7 @@ def decode(source: Path | str | bytes, *, at_least: int | None = None, max_pixel
 
 def load_picture(source: Path | str | bytes, preparation: Preparation, *, max_pixels: int = MAX_PIXELS) -> Decoded:
     """Decode and fit as every part of anmok does it: pixels uint8 (store, store, channels). Raises `PictureError`."""
-    found = decode_with_notes(source, at_least=preparation.store, max_pixels=max_pixels)
+    found = decode_with_notes(source, at_least=preparation.at_least, max_pixels=max_pixels)
     return replace(found, pixels=fit_picture(found.pixels, preparation, found.original_size))
 
 

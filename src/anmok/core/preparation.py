@@ -78,6 +78,11 @@ class Preparation:
         return self.store, self.store, self.channels
 
     @property
+    def at_least(self) -> int | None:
+        """Side that large JPEGs may be decoded at reduced size for (see `core.pictures.decode`); None: never."""
+        return None if self.fit == "window" else self.store
+
+    @property
     def fill(self) -> tuple[int, ...]:
         """The colour where there is no picture, uint8 a channel: the mean."""
         return tuple(_level(value) for value in self.mean)

@@ -1,6 +1,6 @@
 """The folder of pixel caches: names, limits, building under a lock, atomic publication, eviction.
 
-<folder>/<key>/pixels.u8     raw bytes (N, store, store, C)
+<folder>/<key>/pixels.u8     raw bytes (N, store, store, C), or records (see `anmok.data.records`)
 <folder>/<key>/about.json    what was found while decoding; without pixels.u8, all that is kept
 <folder>/<key>.lock          held by the process that builds this one
 <folder>/<key>.partial-…/    being built; removed by whoever holds the lock next
@@ -66,18 +66,18 @@ class PixelCache:
         existing = next((path for path in (self.folder, *self.folder.absolute().parents) if path.exists()), Path())
         return min(8 * _GIB, shutil.disk_usage(existing).free // 5)
 
-    def find(self, key: str, size: int) -> tuple[dict[str, Any] | None, Path | None]:
-        """What is known about `key`, and its pixel file if that is there with `size` bytes. Counts as a use."""
+    def find(self, key: str) -> tuple[dict[str, Any] | None, Path, int]:
+        """What is known about `key`, its pixel file, and how many bytes that has: -1 without one. Counts as a use."""
         about = self.folder / key / ABOUT
         pixels = self.folder / key / PIXELS
         try:
             known = json.loads(about.read_bytes())
-            whole = pixels.is_file() and pixels.stat().st_size == size
+            size = pixels.stat().st_size if pixels.is_file() else -1
         except (OSError, ValueError):
-            return None, None
+            return None, pixels, -1
         with contextlib.suppress(OSError):  # a read-only cache serves as well
             os.utime(about)
-        return known, pixels if whole else None
+        return known, pixels, size
 
     @contextmanager
     def building(self, key: str, on_wait: Callable[[], None]) -> Iterator[None]:

@@ -31,6 +31,7 @@ from anmok.core.preparation import Preparation
 from anmok.core.types import Pictures
 from anmok.data.decoding_process import WorkerProcess
 from anmok.data.decoding_worker import decode_one
+from anmok.data.records import Layout
 
 TIMEOUT = 20.0  # seconds for one picture
 _CHUNK_BYTES, _LONGEST_CHUNK = 4 << 20, 16
@@ -47,7 +48,7 @@ class Answer(NamedTuple):
 def decode_many(
     pictures: Pictures,
     locators: Sequence[str | int],
-    preparation: Preparation | None,
+    preparation: Preparation | Layout | None,
     *,
     workers: int | None = None,
     timeout: float = TIMEOUT,
@@ -73,7 +74,7 @@ class DecodingPool:
     Args:
         pictures: where the pixels come from; pickled to the workers, so its class must be importable there. Stores
             that are `in_memory` are read in this process, as nothing in them needs decoding.
-        preparation: how to fit what was decoded; None leaves pictures as they are.
+        preparation: how to fit what was decoded, and what to store with it; None leaves pictures as they are.
         workers: number of processes; None takes `default_workers()`. 0 decodes in this process, without protection
             from crashes and stalls.
         timeout: seconds that one picture may take.
@@ -82,7 +83,7 @@ class DecodingPool:
     def __init__(
         self,
         pictures: Pictures,
-        preparation: Preparation | None,
+        preparation: Preparation | Layout | None,
         *,
         workers: int | None = None,
         timeout: float = TIMEOUT,

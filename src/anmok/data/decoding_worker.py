@@ -27,25 +27,24 @@ from anmok.core.errors import PictureError
 from anmok.core.pictures import Decoded
 from anmok.core.preparation import Preparation, fit_picture
 from anmok.core.types import Pictures
+from anmok.data.records import Layout, decode_from
 
 FRAME = struct.Struct("<IQ")  # bytes of JSON, bytes of pixels
 REQUEST = struct.Struct("<Q")  # bytes of pickle
 _FLUSH_EVERY = 0.005  # seconds: tiny pictures share a trip through the pipe
 
 
-def decode_one(pictures: Pictures, locator: str | int, preparation: Preparation | None) -> Decoded | PictureError:
+def decode_one(
+    pictures: Pictures, locator: str | int, preparation: Preparation | Layout | None
+) -> Decoded | PictureError:
     """One picture, fitted if there is a preparation, or why not. Raises nothing that a picture can cause."""
     try:
-        decode = getattr(pictures, "decode", None)
-        if decode is not None:
-            found = decode(locator, None if preparation is None else preparation.store)
-        else:
-            pixels = pictures.read(locator)
-            found = Decoded(pixels, (), (pixels.shape[0], pixels.shape[1]), pixels.shape[2])
-        if found.pixels.dtype != np.uint8 or found.pixels.ndim != 3 or found.channels not in (1, 3):
-            got = f"{found.pixels.dtype} {found.pixels.shape}"
-            raise PictureError("these are no pixels", path=str(locator), got=got, allowed="uint8 (H, W, 1 or 3)")
-        return found if preparation is None else replace(found, pixels=fit_picture(found.pixels, preparation))
+        found = decode_from(pictures, locator, None if preparation is None else preparation.at_least)
+        if preparation is None:
+            return found
+        if isinstance(preparation, Layout):
+            return replace(found, pixels=pictures.fitted(locator, found, preparation))  # type: ignore[attr-defined]
+        return replace(found, pixels=fit_picture(found.pixels, preparation, found.original_size))
     except PictureError as error:
         return error
     except Exception as error:  # a store written elsewhere: its failure concerns this picture only
@@ -90,7 +89,7 @@ def main() -> None:
 
 
 def _answer(
-    answers: IO[bytes], pictures: Pictures, locators: Sequence[str | int], preparation: Preparation | None
+    answers: IO[bytes], pictures: Pictures, locators: Sequence[str | int], preparation: Preparation | Layout | None
 ) -> None:
     flushed = time.monotonic()
     for locator in locators:

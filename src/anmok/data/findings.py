@@ -29,14 +29,20 @@ class BadRow:
 
 @dataclass
 class Findings:
-    """`notes`: for each note the number of pictures and the first one's row. `channels`: pictures by channels."""
+    """`notes`: for each note the number of pictures and the first one's row. `channels`: pictures by channels.
+
+    `sizes`: every picture's [height, width], bad ones' [0, 0]; None where nobody needs them.
+    """
 
     bad: list[BadRow] = field(default_factory=list)
     notes: dict[str, list[int]] = field(default_factory=dict)
     channels: Counter[int] = field(default_factory=Counter)
+    sizes: list[list[int]] | None = None
 
     def add(self, row: int, found: Decoded | PictureError) -> None:
         """Take in the answer for one row."""
+        if self.sizes is not None:
+            self.sizes.append([0, 0] if isinstance(found, PictureError) else list(found.original_size))
         if isinstance(found, PictureError):
             reason = found.what
             reason += f"; got {found.got}" if found.got is not None else ""
@@ -70,14 +76,16 @@ class Findings:
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         channels = {str(number): count for number, count in self.channels.items()}
-        return {"bad": [asdict(bad) for bad in self.bad], "notes": self.notes, "channels": channels}
+        found = {"bad": [asdict(bad) for bad in self.bad], "notes": self.notes, "channels": channels}
+        return found if self.sizes is None else found | {"sizes": self.sizes}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Findings:
         """The inverse of `to_json`. Raises `LookupError`, `TypeError` or `ValueError` where values are foreign."""
         notes = {str(note): [int(count), int(row)] for note, (count, row) in values["notes"].items()}
         channels = Counter({int(number): int(count) for number, count in values["channels"].items()})
-        return cls([BadRow(**bad) for bad in values["bad"]], notes, channels)
+        sizes = [[int(height), int(width)] for height, width in values["sizes"]] if "sizes" in values else None
+        return cls([BadRow(**bad) for bad in values["bad"]], notes, channels, sizes)
 
 
 def _pictures(count: int) -> str:

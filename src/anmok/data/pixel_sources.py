@@ -14,7 +14,9 @@ from anmok.core.preparation import Preparation
 from anmok.core.types import Pictures
 from anmok.data.decoding import TIMEOUT, DecodingPool
 from anmok.data.locks import share
+from anmok.data.records import Layout
 
+VANISHED = "start again: pictures that cannot be read are then set aside"
 _RESIDENT = 64 << 20  # bytes read through one mapping before it is renewed
 
 
@@ -44,14 +46,14 @@ class ArrayPixels:
 
 
 class MappedPixels:
-    """Pictures in a file of raw bytes (N, store, store, C), read through a memory map.
+    """Pictures in a file of raw bytes (N, store, store, C), or records (N, bytes), read through a memory map.
 
     Pages that were read count as this process's memory until they are unmapped, so the map is renewed from time to
     time: memory does not grow with the number of pictures. Pickles as path and shape; while it lives, the file is
     marked as in use and other processes do not evict it.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, int, int, int]) -> None:
+    def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
         self.path, self.shape = path, shape
         self._pixels: np.ndarray | None = None
         self._in_use: IO[bytes] | None = None
@@ -96,7 +98,7 @@ class StreamedPixels:
         self,
         pictures: Pictures,
         locators: Sequence[str | int],
-        preparation: Preparation,
+        preparation: Preparation | Layout,
         *,
         workers: int | None = None,
         timeout: float = TIMEOUT,
@@ -112,8 +114,7 @@ class StreamedPixels:
         found = self._open().map([self.locators[row] for row in rows])
         for place, picture in enumerate(found):
             if isinstance(picture, PictureError):
-                fix = "start again: pictures that cannot be read are then set aside"
-                raise DataError(f"a picture could be decoded before and no longer can: {picture}", fix=fix)
+                raise DataError(f"a picture could be decoded before and no longer can: {picture}", fix=VANISHED)
             out[place] = picture.pixels
         return out
 

@@ -1,7 +1,7 @@
 """Where pixels come from: files below a folder, files anywhere, or the rows of an array.
 
 Beside what the protocol `Pictures` asks for, all of them have `decode(locator, at_least)`: workers use it to read large
-JPEGs at reduced size, with the same result wherever a file is met.
+JPEGs at reduced size, with the same result wherever a file is met; and `frame(locator)`, which decodes nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import numpy as np
 
 from anmok.core.errors import PictureError
-from anmok.core.pictures import MAX_PIXELS, Decoded, decode_with_notes
+from anmok.core.pictures import MAX_PIXELS, Decoded, decode_with_notes, read_frame
+from anmok.core.targets import Frame
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,10 @@ class FilePictures:
         """As `anmok.core.pictures.decode_with_notes`. Raises `PictureError`."""
         return decode_with_notes(self.path(locator), at_least=at_least, max_pixels=self.max_pixels)
 
+    def frame(self, locator: str | int) -> Frame:
+        """Size and orientation, from the header. Raises `PictureError`."""
+        return read_frame(self.path(locator), max_pixels=self.max_pixels)
+
     def identity(self, locator: str | int) -> bytes:
         """Size and time of the last change. Raises `PictureError` where the file is gone."""
         return _size_and_time(self.path(locator))
@@ -73,6 +78,10 @@ class PathPictures:
     def decode(self, locator: str | int, at_least: int | None = None) -> Decoded:
         """As `anmok.core.pictures.decode_with_notes`. Raises `PictureError`."""
         return decode_with_notes(str(locator), at_least=at_least, max_pixels=self.max_pixels)
+
+    def frame(self, locator: str | int) -> Frame:
+        """Size and orientation, from the header. Raises `PictureError`."""
+        return read_frame(str(locator), max_pixels=self.max_pixels)
 
     def identity(self, locator: str | int) -> bytes:
         """Size and time of the last change. Raises `PictureError` where the file is gone."""
@@ -115,6 +124,10 @@ class ArrayPictures:
         """The row, with the size and channels it has; `at_least` changes nothing."""
         pixels = self.read(locator)
         return Decoded(pixels, (), (pixels.shape[0], pixels.shape[1]), pixels.shape[2])
+
+    def frame(self, locator: str | int) -> Frame:
+        """The row's size. Raises `PictureError` where there is no such row."""
+        return self.decode(locator).frame
 
     def identity(self, locator: str | int) -> bytes:
         """The digest and the row."""
