@@ -21,7 +21,16 @@ import anmok
 settings = eval(sys.argv[2])
 anmok.train(sys.argv[1] or None, **settings)
 """
-SETTINGS = {"epochs": 12, "imgsz": 32, "val": 0.2, "test": 0.2, "batch": 8, "sample_log": True, "save_every": 0.05}
+SETTINGS = {
+    "epochs": 12,
+    "imgsz": 32,
+    "val": 0.2,
+    "test": 0.2,
+    "batch": 8,
+    "sample_log": True,
+    "save_every": 0.05,
+    "focus": True,
+}
 
 
 def start(data: str, **settings: object) -> subprocess.Popen[bytes]:

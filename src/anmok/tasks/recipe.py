@@ -37,6 +37,7 @@ class Recipe:
         mirror: answer with the mean over a picture and its mirror image.
         augment: what training does to pictures.
         balance: what is done about uneven classes: "none", "weights" or "sampling", see `anmok.tasks.balance`.
+        focus: after the first epoch, show more often what the network is in doubt about, see `anmok.tasks.focus`.
     """
 
     network: str
@@ -52,6 +53,7 @@ class Recipe:
     mirror: bool = False
     augment: Augment = field(default_factory=Augment)
     balance: str = "none"
+    focus: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as the run's card stores them."""
@@ -102,13 +104,15 @@ def _side(shorter: int) -> int:
     return max((side for side in SIDES if side <= shorter), default=SIDES[0])
 
 
-def choose_recipe(pictures: int, preparation: Preparation, mirror: bool) -> Recipe:
+def choose_recipe(pictures: int, preparation: Preparation, mirror: bool, focus: bool = False) -> Recipe:
     """A recipe for `pictures` training pictures of this size.
 
-    Few pictures are seen more often: about 500,000 picture passes, between 9 and 100 epochs. `mirror`: a mirrored
-    picture keeps its label (measured by `anmok.tasks.symmetry`).
+    Few pictures are seen more often: about 500,000 picture passes, at most 100 epochs and at least 9. `mirror`: a
+    mirrored picture keeps its label (measured by `anmok.tasks.symmetry`). `focus`: doubtful pictures are seen more
+    often, and half the passes do.
     """
-    epochs = int(np.clip(500_000 / max(1, pictures), 9, 100))
+    passes, least = (250_000, 4) if focus else (500_000, 9)
+    epochs = int(np.clip(passes / max(1, pictures), least, 100))
     batch = next(size for fewest, size in BATCHES if pictures >= fewest)
     steps = epochs * max(1, pictures // batch)
     small = preparation.store == preparation.size
@@ -119,6 +123,7 @@ def choose_recipe(pictures: int, preparation: Preparation, mirror: bool) -> Reci
         learning_rate=round(0.05 * (batch / 256) ** 0.5, 4),  # smaller batches are noisier
         average=round(float(np.clip(1 - 20 / steps, 0.5, 0.99)), 4),  # looks back over a twentieth of the run
         mirror=mirror,
+        focus=focus,
         augment=Augment(flip=mirror, shift=0.07 if small and epochs > MANY else 0.0, crop=1.0 if small else 0.7),
     )
 

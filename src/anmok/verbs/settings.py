@@ -156,6 +156,10 @@ class TrainSettings(DataSettings):
         "classify", default=None,
         description="Of uneven classes: weigh rare ones up, or draw all equally often; default: by measurement.",
     )  # fmt: skip
+    focus: bool | None = only(
+        "classify", default=None,
+        description="After one epoch show more often what is in doubt; default: from 10,000 pictures.",
+    )  # fmt: skip
     find_lr: bool = Field(False, description="First find a learning rate on a throwaway copy, draw the curve, use it.")
     tensorboard: bool = Field(False, description="Also write curves for TensorBoard, into the run's folder.")
     split: Path | None = Field(None, description="A split.csv, as anmok check --split writes it.")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
 from anmok.core.seeds import seed_everything
 from anmok.core.types import Dataset
@@ -16,6 +17,7 @@ from anmok.networks import build
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.balance import class_weights, measure_balance
 from anmok.tasks.classify.learning import Classify
+from anmok.tasks.focus import FEWEST, FocusedLoader
 from anmok.tasks.pictures import Decoded, decode_all
 from anmok.tasks.recipe import Recipe, choose_preparation, choose_recipe, chosen, look
 from anmok.tasks.symmetry import Symmetry, mirror_symmetry
@@ -36,8 +38,22 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     balance = measure_balance(decoded.loader("train", 1).targets, len(dataset.classes), asked.balance)
     if balance.how != "none" or asked.balance is not None:
         voice.say(balance.verdict)
-    recipe = choose_recipe(decoded.dataset.splits["train"], decoded.preparation, flip).but(balance=balance.how)
+    pictures = decoded.dataset.splits["train"]
+    focus = wanted_focus(pictures, balance.how, asked)
+    recipe = choose_recipe(pictures, decoded.preparation, flip, focus).but(balance=balance.how)
     return Plan(decoded, chosen(recipe, asked), {"mirroring": symmetry.verdict} if symmetry else {})
+
+
+def wanted_focus(pictures: int, balance: str, asked: Asked) -> bool:
+    """Whether to show doubtful pictures more often: what the person says, else where it was measured to pay.
+
+    Raises:
+        UsageError: it is asked for together with what decides otherwise which pictures are shown, or blends them.
+    """
+    against = "--balance sampling" if balance == "sampling" else "--mixup" if asked.mixup else None
+    if asked.focus and against:
+        raise UsageError("--focus does not go together with this", got=against, fix="leave one of them out")
+    return pictures >= FEWEST and balance == "none" and against is None if asked.focus is None else asked.focus
 
 
 def saved_plan(dataset: Dataset, card: Mapping[str, Any], voice: Voice) -> Plan:
@@ -55,12 +71,13 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
         network = build(recipe.network, num_classes=len(classes), in_channels=decoded.preparation.channels)
     train = decoded.loader(
         "train", recipe.batch, seed=seed, augment=recipe.augment, workers=asked.workers,
-        even=recipe.balance == "sampling",
+        even=recipe.balance == "sampling", focused=recipe.focus,
     )  # fmt: skip
     counts = np.bincount(train.targets, minlength=len(classes)).tolist()
     weights = class_weights(counts) if recipe.balance == "weights" else None
     val = decoded.loader("val", EVALUATED_AT_ONCE) if "val" in decoded.dataset.splits else None
-    return Classify(network, classes, decoded.preparation, devices, recipe, train, val, weights)
+    focus = train.focus if isinstance(train, FocusedLoader) else None
+    return Classify(network, classes, decoded.preparation, devices, recipe, train, val, weights, focus)
 
 
 def opened(card: Mapping[str, Any], devices: Devices, network: nn.Module | None) -> Classify:

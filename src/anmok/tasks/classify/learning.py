@@ -21,6 +21,7 @@ from anmok.data.augment import blend
 from anmok.engine.devices import Devices
 from anmok.losses.cross_entropy import cross_entropy, mixed_targets
 from anmok.metrics.precision_recall import macro_recall
+from anmok.tasks.focus import Focus
 from anmok.tasks.optimizers import build_optimizer, one_cycle
 from anmok.tasks.recipe import Recipe
 
@@ -38,6 +39,7 @@ class Classify:
         recipe: how to train; None for a network that only answers.
         train, val: batches; `val` in order and not augmented.
         weights: of each class in the loss; None: all count alike.
+        focus: where to note what the network thinks of each training picture; None: nowhere.
 
     Attributes:
         temperature: what logits are divided by before they become probabilities.
@@ -57,9 +59,11 @@ class Classify:
         train: Batches | None = None,
         val: Batches | None = None,
         weights: Sequence[float] | None = None,
+        focus: Focus | None = None,
     ) -> None:
         self.network, self.classes, self.preparation, self.devices = network, tuple(classes), preparation, devices
         self.recipe, self.train, self.val, self.weights = recipe, train, val, weights
+        self.focus = focus
         self.mirror = recipe is not None and recipe.mirror
         self.temperature: float = 1.0
         self.threshold: float | None = None
@@ -75,11 +79,13 @@ class Classify:
         return [Plan("fit", self._fit)]
 
     def state(self) -> Mapping[str, Any]:
-        """Nothing beside weights and optimizer."""
-        return {}
+        """What the network thought of each training picture, where that decides which it sees next."""
+        return {} if self.focus is None else self.focus.state()
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Nothing to take back."""
+        """Take back what `state` gave."""
+        if self.focus is not None:
+            self.focus.load_state(state)
 
     def fit_phase(self) -> Phase:
         """The one phase: cross entropy descended by the recipe's optimizer."""
@@ -117,6 +123,8 @@ class Classify:
             targets = mixed_targets(targets, partners, batch.extra["weight"], len(self.classes))
         outputs = self.network(x)
         logits, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
+        if self.focus is not None:
+            self.focus.learned(batch.extra["positions"], logits, batch.targets)
         weight = None if self.weights is None else logits.new_tensor(self.weights, dtype=torch.float32)
         loss = cross_entropy(logits, targets, self.recipe.label_smoothing, weight)
         for side in auxiliary:
