@@ -73,3 +73,58 @@ def test_gradients_are_softmax_minus_target():
 def test_errors(logits, targets, smoothing, says):
     with pytest.raises(UsageError, match=says):
         cross_entropy(logits, targets, smoothing)
+
+
+def drawn_places(ignored=False):
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(2, 5, 4, 3, generator=generator)
+    targets = torch.randint(0, 5, (2, 4, 3), generator=generator)
+    if ignored:
+        targets[0, :2] = 255
+    return logits, targets
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weighed", [False, True])
+def test_places_equal_torch(smoothing, weighed):
+    logits, targets = drawn_places(ignored=True)
+    weight = torch.tensor([1.0, 2, 3, 4, 5]) if weighed else None
+    expected = F.cross_entropy(logits, targets, weight, ignore_index=255, label_smoothing=smoothing)
+    torch.testing.assert_close(cross_entropy(logits, targets, smoothing, weight, ignore=255), expected)
+
+
+def test_where_nothing_counts_the_loss_is_zero_and_so_is_its_slope():
+    logits, targets = drawn_places()
+    logits.requires_grad_()
+    loss = cross_entropy(logits, torch.full_like(targets, 255), ignore=255)
+    loss.backward()
+    assert loss == 0 and (logits.grad == 0).all()
+
+
+def test_an_unknown_id_is_not_ignored_by_chance():
+    """More than 255 classes: 255 is one of them unless `ignore` says otherwise."""
+    logits = torch.randn(2, 300)
+    targets = torch.tensor([255, 7])
+    torch.testing.assert_close(cross_entropy(logits, targets), F.cross_entropy(logits, targets))
+
+
+def test_weights_of_places_multiply_and_the_mean_stays_over_places():
+    logits, targets = drawn_places(ignored=True)
+    factor = torch.rand(2, 4, 3) * 10
+    each = F.cross_entropy(logits, targets, ignore_index=255, reduction="none")
+    expected = (each * factor).sum() / (targets != 255).sum()
+    torch.testing.assert_close(cross_entropy(logits, targets, ignore=255, place_weight=factor), expected)
+
+
+def test_soft_targets_at_places():
+    logits, targets = drawn_places()
+    shares = F.one_hot(targets, 5).movedim(-1, 1).float()
+    torch.testing.assert_close(cross_entropy(logits, shares), cross_entropy(logits, targets))
+
+
+def test_places_that_do_not_fit_are_named():
+    logits, targets = drawn_places()
+    with pytest.raises(UsageError, match=r"\(2, 4, 3\)"):
+        cross_entropy(logits, targets[:, :2])
+    with pytest.raises(UsageError, match="weights of places"):
+        cross_entropy(logits, targets, place_weight=torch.ones(2, 4))

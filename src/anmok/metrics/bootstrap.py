@@ -20,6 +20,8 @@ from anmok.metrics.proportion import Interval
 
 VALUES_AT_ONCE = 4_000_000  # values held at once while resampling: 32 MB
 
+JACKKNIFE = 200  # blocks of pictures left out in turn, at most
+
 Method = Literal["percentile", "bca"]
 
 
@@ -60,6 +62,51 @@ def bootstrap(
         draws[number] = figure(*(array[rows] for array in arrays))
     jackknife = _jackknife(figure, arrays, units) if method == "bca" else None
     return interval_from_draws(value, draws, n, confidence, jackknife)
+
+
+def bootstrap_of_sums(
+    formula: Callable[[Floats], Floats],
+    rows: ArrayLike,
+    resamples: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+    groups: ArrayLike | None = None,
+) -> list[Interval]:
+    """Intervals (BCa) for many figures at once that are formulas of sums over pictures, such as every class's IoU.
+
+    Args:
+        formula: sums (…, K) → figures (…, F).
+        rows: what each picture adds to the sums (N, K).
+        resamples: how often the pictures are drawn again.
+        seed: the same seed gives the same intervals.
+        confidence: e.g. 0.95.
+        groups: (N,), see `bootstrap`.
+
+    Returns:
+        F intervals. From a single picture (or group) there is none: NaN on both sides.
+
+    >>> rows = np.array([[1.0, 4], [3, 4], [2, 4], [2, 4]])                 # hits and pixels of four pictures
+    >>> str(bootstrap_of_sums(lambda sums: sums[..., :1] / sums[..., 1:], rows)[0])
+    '0.5000 [0.3125, 0.6875]'
+    """
+    table = np.asarray(rows, dtype=np.float64)
+    if groups is not None:
+        table = np.stack([table[unit].sum(0) for unit in _units(groups)])
+    n = len(table)
+    values = formula(table.sum(0))
+    if n < 2:
+        return [Interval(float(value), float("nan"), float("nan"), n, "none", confidence) for value in values]
+    generator = numpy_generator(seed, "bootstrap")
+    times = np.zeros((resamples, n))  # how often each picture was drawn
+    for row in times:
+        row += np.bincount(generator.integers(0, n, n), minlength=n)
+    draws = formula(times @ table)
+    blocks = np.arange(n) % min(n, JACKKNIFE)
+    left_out = formula(table.sum(0) - np.stack([table[blocks == block].sum(0) for block in range(blocks.max() + 1)]))
+    return [
+        interval_from_draws(float(value), draws[:, one], len(np.asarray(rows)), confidence, left_out[:, one])
+        for one, value in enumerate(values)
+    ]
 
 
 def mean_interval(values: ArrayLike, resamples: int = 1000, seed: int = 0, confidence: float = 0.95) -> Interval:
@@ -124,7 +171,7 @@ def _units(groups: ArrayLike) -> list[NDArray]:
 
 
 def _jackknife(
-    figure: Callable[..., float], arrays: list[NDArray], units: list[NDArray] | None, most: int = 200
+    figure: Callable[..., float], arrays: list[NDArray], units: list[NDArray] | None, most: int = JACKKNIFE
 ) -> Floats:
     """The figure without each of at most `most` blocks of units; blocks keep large sets affordable."""
     n = len(arrays[0])

@@ -1,0 +1,119 @@
+"""Outlines: how well they are met (boundary F1), and how many pixels near them and far from them are right.
+
+Boundary F1: Csurka, Larlus, Perronnin (2013), "What is a good evaluation measure for semantic segmentation?". Of the
+answered outline's pixels, the share within a tolerance of the true outline is its precision; of the true outline's, the
+share within that tolerance of the answered one its recall. Counts are added up over pictures before the formula.
+
+An outline's pixel is one of a class with a neighbour (left, right, above, below) of another class. The picture's edge
+and pixels that are not judged make no outline.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from anmok.metrics._figure import Floats
+from anmok.metrics.pixels import IGNORE, class_map, count_pixels, ratio
+from anmok.metrics.precision_recall import ClassCounts
+
+TOLERANCE = 0.0075  # of the picture's diagonal, as in the paper
+
+
+def tolerance_for(shape: tuple[int, ...]) -> int:
+    """Pixels that an outline may be off in a picture of this (height, width): 0.75 % of the diagonal, at least 1.
+
+    >>> tolerance_for((96, 96)), tolerance_for((375, 500))
+    (1, 5)
+    """
+    return max(1, round(TOLERANCE * float(np.hypot(*shape))))
+
+
+def outlines(classes: ArrayLike, ignore: int | None = IGNORE) -> NDArray[np.bool_]:
+    """Which pixels lie on the outline of their class: bool (H, W).
+
+    >>> outlines([[0, 0, 1, 1, 1]]).astype(int)
+    array([[0, 1, 1, 0, 0]])
+    """
+    ids = class_map(classes, "class map")
+    found = np.zeros(ids.shape, dtype=bool)
+    for one, other in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        differ = ids[one] != ids[other]
+        if ignore is not None:
+            differ &= (ids[one] != ignore) & (ids[other] != ignore)
+        found[one] |= differ
+        found[other] |= differ
+    return found
+
+
+def count_boundary(
+    target: ArrayLike, answer: ArrayLike, num_classes: int, tolerance: float | None = None, ignore: int | None = IGNORE
+) -> Floats:
+    """What boundary F1 counts in one picture, float64 (C, 4), as whole numbers.
+
+    Args:
+        target: class ids (H, W).
+        answer: likewise.
+        num_classes: C.
+        tolerance: pixels; None: `tolerance_for` the picture.
+        ignore: the id of pixels in `target` that are not judged.
+
+    Returns:
+        For each class: answered outline pixels that were met, answered ones; true ones that were met, true ones.
+
+    >>> count_boundary([[0, 0, 0, 1, 1, 1]], [[0, 0, 0, 0, 1, 1]], 2, tolerance=0)
+    array([[0., 1., 0., 1.],
+           [0., 1., 0., 1.]])
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    truth, given = class_map(target, "target"), class_map(answer, "answer")
+    if ignore is not None:
+        given = np.where(truth == ignore, ignore, given)
+    reach = tolerance_for(truth.shape) if tolerance is None else tolerance
+    edges = outlines(given, ignore), outlines(truth, ignore)
+    counts = np.zeros((num_classes, 4))
+    there = np.unique(np.concatenate([given[edges[0]], truth[edges[1]]]))
+    for number in there:
+        own = edges[0] & (given == number), edges[1] & (truth == number)
+        for column, (line, other) in enumerate((own, own[::-1])):
+            met = distance_transform_edt(~other)[line] <= reach if other.any() else np.zeros(line.sum(), dtype=bool)
+            counts[number, 2 * column : 2 * column + 2] = met.sum(), line.sum()
+    return counts
+
+
+def boundary_f1(counts: Floats) -> Floats:
+    """Boundary F1 of each class from counts (…, C, 4); NaN where a class has no outline in truth nor answer.
+
+    >>> boundary_f1(np.array([[3.0, 4.0, 1.0, 2.0]]))      # precision 3/4, recall 1/2
+    array([0.6])
+    """
+    met_answered, answered, met_present, present = np.moveaxis(counts, -1, 0)
+    precision, recall = met_answered / np.maximum(answered, 1), met_present / np.maximum(present, 1)
+    value = np.nan_to_num(ratio(2 * precision * recall, precision + recall))
+    return np.where(answered + present > 0, value, np.nan)
+
+
+def count_by_place(
+    target: ArrayLike, answer: ArrayLike, num_classes: int, band: int = 3, ignore: int | None = IGNORE
+) -> tuple[ClassCounts, ClassCounts]:
+    """The counts of one picture near outlines and inside, (C,) each.
+
+    Args:
+        target: class ids (H, W); `answer` likewise.
+        answer: class ids.
+        num_classes: C.
+        band: pixels on either side of a true outline that are near it.
+        ignore: the id of pixels that are not judged.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    truth, given = class_map(target, "target"), class_map(answer, "answer")
+    edges = outlines(truth, ignore)
+    # The outline's own pixels are the band's first on either side.
+    near = distance_transform_edt(~edges) < band if edges.any() else edges
+    shape = (1, -1)
+    parts = (count_pixels(truth[place].reshape(shape), given[place].reshape(shape), num_classes, ignore)
+             for place in (near, ~near))  # fmt: skip
+    at_edge, inside = (ClassCounts.of(part) for part in parts)
+    return at_edge, inside
