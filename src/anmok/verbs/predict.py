@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
-from anmok.core.errors import UsageError
 from anmok.core.pictures import load_picture
 from anmok.core.preparation import Preparation, centre_crop
-from anmok.core.types import Prediction
-from anmok.data.load import load_data
-from anmok.data.stores import PathPictures
+from anmok.core.types import Pictures, Prediction
 from anmok.verbs.opened import subject_of
+from anmok.verbs.places import answers_for
 from anmok.verbs.settings import PredictSettings
 from anmok.verbs.subject import Subject
 from anmok.verbs.terminal import Terminal
-
-_HOLDS_MANY = {".csv", ".tsv", ".gz", ".zip", ".tar", ".tgz", ".bz2", ".xz"}  # and so are read by `load_data`
 
 
 def predict(
@@ -70,49 +64,11 @@ def answered(
     one: Subject, pictures: str | Path | Iterable[str | Path], asked: PredictSettings, terminal: Terminal
 ) -> Iterator[Prediction]:
     """The answers one by one, in order, in bounded memory. Decoding goes on in other processes meanwhile."""
-    for single, places in groupby(_places(pictures), key=_is_picture_file):
-        if single:
-            names = [str(place) for place in places]
-            yield from one.kind.answers(one.model, PathPictures(), names, names, asked)
-        else:
-            for place in places:
-                yield from _of_place(one, place, asked, terminal)
 
+    def answer(store: Pictures, locators: Sequence[str | int], names: Sequence[str]) -> Iterator[Prediction]:
+        return one.kind.answers(one.model, store, locators, names, asked)
 
-def _places(pictures: str | Path | Iterable[str | Path]) -> list[Path]:
-    """Every file or folder asked for; a glob stands for what it matches."""
-    asked = [pictures] if isinstance(pictures, (str, Path)) else list(pictures)
-    found: list[Path] = []
-    for item in asked:
-        path = Path(item).expanduser()
-        if not path.exists() and glob.has_magic(str(path)):
-            matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute patterns too
-            if not matches:
-                raise UsageError("nothing matches", got=str(item), fix="quote the pattern, or name a folder")
-            found.extend(Path(match) for match in matches)
-        else:
-            found.append(path)
-    if not found:
-        raise UsageError("there is nothing to answer for", fix="name a picture, a folder or a glob")
-    return found
-
-
-def _is_picture_file(place: Path) -> bool:
-    """A file is a picture unless it is a table, IDX file or archive; a file without ending is asked to be one too."""
-    return not place.is_dir() and place.suffix.lower() not in _HOLDS_MANY
-
-
-def _of_place(one: Subject, place: Path, asked: PredictSettings, terminal: Terminal) -> Iterator[Prediction]:
-    """A folder's pictures, at any depth; what a table, IDX file or archive holds."""
-    plain = place.is_dir() and not any(item.suffix.lower() in _HOLDS_MANY for item in place.iterdir())
-    dataset = load_data(place, format="flat_folder" if plain else None)
-    names = [str(place / entry.id) if plain else entry.id for entry in dataset.entries]
-    locators = [entry.locator for entry in dataset.entries]
-    yield from one.kind.answers(one.model, dataset.pictures, locators, names, asked)
-    for item in dataset.quarantined:
-        yield Prediction(str(place / item.path), error=f"{item.reason}; try: {item.fix}")
-    if dataset.skipped:
-        terminal.say(f"{place}: {len(dataset.skipped)} files are no pictures and were passed over")
+    return answers_for(pictures, answer, terminal.say)
 
 
 def prepared_picture(path: str | Path, preparation: Preparation) -> np.ndarray:
