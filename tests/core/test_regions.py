@@ -73,6 +73,18 @@ def test_run_lengths_keep_the_mask_and_know_its_box(seed, height, width, share):
     assert runs.box().tolist() == expected
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 9), st.floats(-3, 3))
+def test_a_moved_box_is_around_all_corners_of_all_pixels(seed, height, width, angle):
+    mask = np.random.default_rng(seed).random((height, width)) < 0.4
+    mask[-1, 0] = True
+    move = np.array([[np.cos(angle), -np.sin(angle), 3], [np.sin(angle), np.cos(angle), -2]])
+    rows, columns = np.nonzero(mask)
+    pixels = np.concatenate([np.stack([columns + x, rows + y], 1) for x in (0, 1) for y in (0, 1)])
+    moved = pixels @ move[:, :2].T + move[:, 2]
+    assert np.allclose(RunLengths.of(mask).box(move), [*moved.min(0), *moved.max(0)])
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_regions_turn_with_their_picture(orientation):
     polygon = Polygons(([3.2, 4.1, 30.7, 8.3, 12.4, 33.9],))

@@ -26,8 +26,8 @@ class Region(Protocol):
     def turned(self, orientation: int, size: tuple[int, int]) -> Region:
         """The region of a stored frame of `size` (height, width), in the upright frame."""
 
-    def box(self) -> np.ndarray:
-        """float32 (4,): the smallest xyxy box around it; zeros where it is empty."""
+    def box(self, move: np.ndarray | None = None) -> np.ndarray:
+        """float64 (4,): the smallest xyxy box around it, moved as `draw` says; zeros where it is empty."""
 
     def told(self) -> bytes:
         """What digests are made of."""
@@ -62,10 +62,9 @@ class Polygons:
         """See `Region`."""
         return Polygons(tuple(turn_points(ring, orientation, size) for ring in self.rings))
 
-    def box(self) -> np.ndarray:
+    def box(self, move: np.ndarray | None = None) -> np.ndarray:
         """See `Region`."""
-        points = np.concatenate(self.rings)
-        return np.concatenate([points.min(0), points.max(0)])
+        return _around(np.concatenate(self.rings).astype(np.float64), move)
 
     def told(self) -> bytes:
         """See `Region`."""
@@ -73,6 +72,11 @@ class Polygons:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Polygons) and self.told() == other.told()
+
+
+def _around(points: np.ndarray, move: np.ndarray | None) -> np.ndarray:
+    moved = points if move is None else points @ move[:, :2].T + move[:, 2]
+    return np.concatenate([moved.min(0), moved.max(0)])
 
 
 def _fill(drawn: np.ndarray, points: np.ndarray) -> None:
@@ -186,18 +190,20 @@ class RunLengths:
         """See `Region`."""
         return RunLengths.of(turn_array(self.bitmap(), orientation))
 
-    def box(self) -> np.ndarray:
+    def box(self, move: np.ndarray | None = None) -> np.ndarray:
         """See `Region`."""
-        ends = self.counts.astype(np.int64).cumsum()
-        starts, stops = ends[0::2][: len(ends[1::2])], ends[1::2]
-        starts, stops = starts[stops > starts], stops[stops > starts]
+        ends, height = self.counts.astype(np.int64).cumsum(), self.size[0]
+        starts, last = ends[0::2][: len(ends[1::2])], ends[1::2] - 1
+        starts, last = starts[last >= starts], last[last >= starts]
         if not len(starts):
-            return np.zeros(4, np.float32)
-        height = self.size[0]
-        first, last = starts[0] // height, (stops[-1] - 1) // height
-        over = (starts // height != (stops - 1) // height).any()  # a run over two columns touches both borders
-        top, bottom = (0, height) if over else ((starts % height).min(), ((stops - 1) % height).max() + 1)
-        return np.array([first, top, last + 1, bottom], np.float32)
+            return np.zeros(4)
+        # The pixels at the corners of each run, which may go over several columns.
+        long = starts // height != last // height
+        over, into = starts[long] // height, last[long] // height
+        corners = [starts, last, over * height + height - 1, (over + 1) * height, into * height - 1, into * height]
+        column, row = np.divmod(np.concatenate(corners), height)
+        points = [np.stack([column + dx, row + dy], 1) for dx in (0, 1) for dy in (0, 1)]
+        return _around(np.concatenate(points).astype(np.float64), move)
 
     def told(self) -> bytes:
         """See `Region`."""
