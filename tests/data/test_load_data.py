@@ -42,7 +42,7 @@ def test_impossible_paths_are_refused(path):
 
 
 def test_an_unknown_format_names_the_known_ones(tmp_path):
-    with pytest.raises(UsageError, match="class_folders, csv, csv_pixels"):
+    with pytest.raises(UsageError, match="class_folders, coco, csv"):
         load_data(tmp_path, format="class_folder")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from anmok.core.errors import DataError, nearest
-from anmok.core.types import Dataset
+from anmok.core.errors import DataError, UsageError, nearest, unknown_name
+from anmok.core.types import Dataset, Entry
 from anmok.data.archive import extracted, is_archive
 from anmok.data.known import KNOWN
 from anmok.data.source import FORMATS, ReadOptions, Recognition, Source
@@ -15,13 +15,17 @@ _ENOUGH = 0.5  # a format less sure than this is not believed
 _TIE = 0.05  # two formats nearer than this are both believed, which is one too many
 _FORMS = (
     "a folder of class folders (with or without train, val and test), a CSV of paths and labels, "
-    "a CSV of pixels, IDX files (plain or .gz), a folder of pictures without labels, or one archive of these"
+    "a CSV of pixels, IDX files (plain or .gz), pictures beside their masks, boxes in COCO, VOC, YOLO or CSV, "
+    "two folders or halves to translate between, a folder of pictures without labels, or one archive of these"
 )
+TASKS = ("classify", "segment", "detect", "reconstruct", "generate", "translate")
+_ANY = ("reconstruct", "generate")  # whatever the pictures are labelled with
 
 
 def load_data(
     path: str | Path,
     *,
+    task: str | None = None,
     format: str | None = None,
     path_column: str | None = None,
     label_column: str | None = None,
@@ -36,6 +40,8 @@ def load_data(
     Args:
         path: a folder, a file, an archive (.zip, .tar, .tar.gz …), or the name of a known data set: "fashion-mnist",
             "fashion-mnist-small", "samples".
+        task: what the data is for, where it fits more than one: masks drawn from COCO's outlines for "segment", say.
+            Pictures of any kind serve to "reconstruct" and to "generate".
         format: the format's name, where it should not be recognised.
         path_column, label_column, split_column, group_column: a table's columns, where they should not be recognised.
         pictures: the folder that a table's paths start from; by default the table's own.
@@ -44,7 +50,7 @@ def load_data(
 
     Raises:
         DataError: the path is missing, of no known form, of two, or damaged as a whole.
-        UsageError: there is no format of this name.
+        UsageError: there is no format or task of this name, or the format does not serve the task.
 
     >>> load_data("samples").splits
     {'train': 6000, 'test': 1000}
@@ -58,14 +64,35 @@ def load_data(
         pictures=None if pictures is None else Path(pictures),
         shape=shape,
         follow_links=follow_links,
+        task=task,
     )
+    if task is not None and task not in TASKS:
+        raise unknown_name("task", task, TASKS)
     source, note = Source(place, options), ""
     if place.is_file() and is_archive(place):
         source, note = Source(extracted(place), options), f"inside the archive {place.name}: "
     name = format if format is not None else recognise(source)[0]
-    dataset = FORMATS[name]().read(source)
+    if not _serves(name, task):
+        raise UsageError(
+            f"the format {name} does not serve this task", got=task, allowed=", ".join(FORMATS[name].tasks)
+        )
+    dataset = _for_task(FORMATS[name]().read(source), task)
     dataset.accounts()
     return replace(dataset, why=note + dataset.why)
+
+
+def _serves(name: str, task: str | None) -> bool:
+    return task is None or task in _ANY or task in FORMATS[name].tasks
+
+
+def _for_task(dataset: Dataset, task: str | None) -> Dataset:
+    """The data set for this task: to reconstruct and to generate, only classes are kept of what it is labelled with."""
+    if task is None or task == dataset.task:
+        return dataset
+    if task not in _ANY or all(entry.target is None or isinstance(entry.target, int) for entry in dataset.entries):
+        return replace(dataset, task=task)
+    entries: list[Entry] = [replace(entry, target=None) for entry in dataset.entries]
+    return replace(dataset, task=task, classes=(), entries=entries, rows=None, masks=None)
 
 
 def find_data(path: str | Path) -> Path:
@@ -100,7 +127,7 @@ def recognise(source: Source) -> tuple[str, Recognition]:
     Raises:
         DataError: no format is sure enough, or two are equally sure.
     """
-    answers = {name: kind().recognise(source) for name, kind in FORMATS.items()}
+    answers = {name: kind().recognise(source) for name, kind in FORMATS.items() if _serves(name, source.options.task)}
     ranked = sorted(answers, key=lambda name: -answers[name].sure)
     best = answers[ranked[0]]
     if best.sure < _ENOUGH:
@@ -132,7 +159,7 @@ def _agreed(source: Source, rivals: list[str]) -> str | None:
         for name, data in readings.items()
         if data.classes and all(isinstance(entry.target, int) for entry in data.entries)
     }
-    if len(told) < len(rivals):
+    if len(told) < len(rivals) or len({data.task for data in readings.values()}) > 1:
         return None
     shared = set.intersection(*(set(classes) for classes in told.values()))
     if not shared or any(len({classes[picture] for classes in told.values()}) > 1 for picture in shared):

@@ -18,12 +18,13 @@ _SPLIT_OF = {word: split for split, words in _SPLIT_WORDS.items() for word in wo
 
 
 def split_named(text: str) -> str | None:
-    """The split that a folder or a cell names, or None.
+    """The split that a folder or a cell names, or None. A year behind it is passed over.
 
-    >>> split_named("Validation"), split_named("TEST_SET"), split_named("cat")
-    ('val', 'test', None)
+    >>> split_named("Validation"), split_named("TEST_SET"), split_named("train2017"), split_named("cat")
+    ('val', 'test', 'train', None)
     """
-    return _SPLIT_OF.get(re.sub(r"[\s_-]+", " ", text).strip().lower())
+    words = re.sub(r"[\s_-]+", " ", text).strip().lower()
+    return _SPLIT_OF.get(re.sub(r"\s?(19|20)\d\d$", "", words))
 
 
 def split_in_file_name(name: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,8 @@ class ReadOptions:
     `path_column`, `label_column`, `split_column`, `group_column`: names of a table's columns; a `label_column` of ""
     says that there is none.
     `pictures`: the folder that a table's paths start from. `shape`: (height, width, channels) of pictures stored as
-    numbers. `follow_links`: also read what links outside the folder lead to.
+    numbers. `follow_links`: also read what links outside the folder lead to. `task`: what the data is for, where it
+    fits more than one.
     """
 
     path_column: str | None = None
@@ -30,6 +32,7 @@ class ReadOptions:
     pictures: Path | None = None
     shape: tuple[int, int, int] | None = None
     follow_links: bool = False
+    task: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,14 @@ class Recognition:
 
 
 class Format(Protocol):
-    """One way of storing a data set. `recognise` is quick and never raises about the data; `read` may."""
+    """One way of storing a data set. `recognise` is quick and never raises about the data; `read` may.
+
+    Attributes:
+        tasks: what its data sets can be for; the first is the usual one. (Any picture serves to reconstruct and to
+            generate, with or without what it is labelled with: `load_data` sees to these.)
+    """
+
+    tasks: Sequence[str]
 
     def recognise(self, source: Source) -> Recognition:
         """How sure the format is of this source, and why."""

@@ -72,6 +72,8 @@ def find_layout(folders: Iterable[tuple[str, ...]]) -> Layout:
 class ClassFolders:
     """A folder a class, with or without folders for the parts of a split."""
 
+    tasks = ("classify",)
+
     def recognise(self, source: Source) -> Recognition:
         """Sure where at least two class folders hold pictures."""
         if not source.is_folder:

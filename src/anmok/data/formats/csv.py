@@ -38,6 +38,8 @@ class Table(TextTable):
 class Csv:
     """Tables with a column of paths and, if not only for prediction, one of labels."""
 
+    tasks = ("classify",)
+
     def recognise(self, source: Source) -> Recognition:
         """Sure where a table's column names files that exist."""
         try:

@@ -46,6 +46,8 @@ class PixelTable(TextTable):
 class CsvPixels:
     """Tables with one column a pixel."""
 
+    tasks = ("classify",)
+
     def recognise(self, source: Source) -> Recognition:
         """Sure where as many columns of numbers as a square has pixels are named alike, or stand there alone."""
         try:

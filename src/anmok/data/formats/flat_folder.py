@@ -15,6 +15,8 @@ from anmok.data.walk import readable
 class FlatFolder:
     """Pictures that carry no label. Asked for by name, it takes any tree and ignores what its folders are called."""
 
+    tasks = ("reconstruct", "generate", "classify")
+
     def recognise(self, source: Source) -> Recognition:
         """Sure where all pictures lie in one folder."""
         if not source.is_folder:
@@ -37,7 +39,7 @@ class FlatFolder:
         if not source.is_folder:
             entry = Entry(readable(source.path.name), source.path.name)
             store = FilePictures(source.root)
-            return Dataset(source.root, "flat_folder", "classify", (), [entry], store, seen=1, why=why)
+            return Dataset(source.root, "flat_folder", "reconstruct", (), [entry], store, seen=1, why=why)
         pictures, others, foreign = source.sorted_files
         if not pictures:
             raise DataError(
@@ -49,7 +51,7 @@ class FlatFolder:
         return Dataset(
             root=source.root,
             format="flat_folder",
-            task="classify",
+            task="reconstruct",
             classes=(),
             entries=[Entry(readable(path), path) for path in pictures],
             pictures=FilePictures(source.root),

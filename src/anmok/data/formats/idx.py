@@ -39,6 +39,8 @@ class Pair:
 class Idx:
     """Pictures and labels in IDX files."""
 
+    tasks = ("classify",)
+
     def recognise(self, source: Source) -> Recognition:
         """Sure where a file's content is that of IDX pictures."""
         found, broken = _idx_files(source)
