@@ -5,7 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anmok.core.errors import UsageError
@@ -26,6 +26,7 @@ def own_pixels(tiles: np.ndarray) -> np.ndarray:
     return tiles.transpose(0, 3, 1, 2).astype(np.float32)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(8, 40), st.floats(0, 0.5))
 def test_pointwise_answers_come_back_whole(height: int, width: int, side: int, share: float) -> None:
     pixels = np.random.default_rng(height * width).integers(0, 256, (height, width, 2), dtype=np.uint8)
@@ -33,6 +34,7 @@ def test_pointwise_answers_come_back_whole(height: int, width: int, side: int, s
     assert np.allclose(found, pixels.transpose(2, 0, 1), atol=1e-3)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(1, 500), st.integers(4, 64), st.floats(0, 0.5))
 def test_tiles_reach_both_ends_and_overlap_enough(length: int, side: int, share: float) -> None:
     overlap = int(side * share)
