@@ -9,6 +9,7 @@ What the maps do not need (classifier, auxiliary heads, later layers) is taken o
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -30,27 +31,45 @@ class Encoder(nn.Module):
     last map is the one after the last pooling, which no convolution has read yet.
 
     Args:
-        name: as `anmok.networks.build` takes it.
+        name: as `anmok.networks.build` takes it, or the network itself, which then is taken apart.
         in_channels: channels of the pictures.
         weights: of the encoder, as `build` takes them.
+        strides: hand out only maps of these strides; None: all stages.
 
     Raises:
-        UsageError: for an unknown name, or a network that hands out no maps.
+        UsageError: for an unknown name, or a network that hands out no maps, or none of these strides.
     """
 
-    def __init__(self, name: str, in_channels: int = 3, weights: Source = None) -> None:
+    def __init__(
+        self,
+        name: str | nn.Module,
+        in_channels: int = 3,
+        weights: Source = None,
+        strides: Collection[int] | None = None,
+    ) -> None:
         super().__init__()
-        net: Any = build(name, num_classes=1, in_channels=in_channels, weights=weights)
+        named = isinstance(name, str)
+        net: Any = build(name, num_classes=1, in_channels=in_channels, weights=weights) if named else name
         self.net, self.accepts = net, net.accepts
         self.pooled = hasattr(net, "before_pooling")
-        self.stages: tuple[StageInfo, ...] = net.before_pooling if self.pooled else net.stages
-        if not self.stages:
+        stages: tuple[StageInfo, ...] = net.before_pooling if self.pooled else net.stages
+        if not stages:
             raise UsageError("this network hands out no maps", got=name, fix="another encoder: resnet18, timm:resnet18")
+        self.kept = [i for i, stage in enumerate(stages) if strides is None or stage.stride in strides]
+        if not self.kept:
+            raise UsageError(
+                "this encoder hands out no map of a stride that is needed",
+                got=f"{net.accepts.network}: strides {[stage.stride for stage in stages]}",
+                allowed=", ".join(map(str, sorted(strides or ()))),
+                fix="another encoder: resnet18, timm:resnet18",
+            )
+        self.stages = tuple(stages[i] for i in self.kept)
         _take_out_unused(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Raises `UsageError` for input that the network does not accept."""
-        return self.net.features_before_pooling(x) if self.pooled else self.net.features(x)
+        maps = self.net.features_before_pooling(x) if self.pooled else self.net.features(x)
+        return [maps[i] for i in self.kept]
 
 
 def _take_out_unused(encoder: Encoder) -> None:

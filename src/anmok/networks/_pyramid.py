@@ -27,6 +27,7 @@ class PathAggregation(nn.Module):
 
     Liu, Qi, Qin, Shi, Jia: Path Aggregation Network for Instance Segmentation, CVPR 2018 (arXiv:1803.01534).
     Maps (N, C_i, H_i, W_i), finest first, each half the size of the one before → the same sizes, `width` channels.
+    Where halving left a rest, encoders round down and up; what the coarser map does not have is cut off.
     """
 
     def __init__(self, channels: Sequence[int], width: int) -> None:
@@ -42,5 +43,6 @@ class PathAggregation(nn.Module):
         for i in reversed(range(len(levels) - 1)):  # coarse to fine
             levels[i] = self.down[i](levels[i] + enlarged(levels[i + 1], levels[i]))
         for i in range(1, len(levels)):  # fine to coarse
-            levels[i] = self.up[i - 1](levels[i] + self.shrink[i - 1](levels[i - 1]))
+            shrunk = self.shrink[i - 1](levels[i - 1])
+            levels[i] = self.up[i - 1](levels[i] + shrunk[..., : levels[i].shape[2], : levels[i].shape[3]])
         return levels

@@ -25,7 +25,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anmok.core.errors import UsageError
 from anmok.core.registry import register
 from anmok.networks import published
 from anmok.networks._assign import align
@@ -72,20 +71,21 @@ class Dense(NamedTuple):
 
 
 class PlainEncoder(nn.Module):
-    """Five halvings, a residual pair of convolutions at four of them. (N, C, H, W) → maps of stride 4, 8, 16, 32."""
+    """Five halvings, a residual pair of convolutions at four of them. (N, C, H, W) → maps of stride 8, 16 and 32."""
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
         widths = [2 * width, 4 * width, 8 * width, 16 * width]
         self.accepts = Accepts("anchor_free", in_channels, CARD.smallest, CARD.natural)
-        self.stages = tuple(StageInfo(f"stage{i + 1}", w, 4 * 2**i) for i, w in enumerate(widths))
+        self.stages = tuple(StageInfo(f"stage{i}", widths[i - 1], 2 ** (i + 1)) for i in (2, 3, 4))
         self.stem = conv_norm(in_channels, width, stride=2)
         for i, (before, after) in enumerate(zip([width, *widths], widths, strict=False), start=1):
             setattr(self, f"stage{i}", nn.Sequential(conv_norm(before, after, stride=2), Residual(after)))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """See above."""
-        x, maps = self.stem(x), []
+        x = self.stage1(self.stem(x))
+        maps = []
         for stage in self.stages:
             x = self.get_submodule(stage.name)(x)
             maps.append(x)
@@ -130,11 +130,10 @@ class AnchorFree(nn.Module):
         super().__init__()
         self.accepts, self.num_classes = replace(encoder.accepts, network="anchor_free"), num_classes
         self.encoder = encoder
-        self.used = levels_of(encoder.stages)
-        self.strides = [encoder.stages[i].stride for i in self.used]
-        self.neck = PathAggregation([encoder.stages[i].channels for i in self.used], width)
-        self.classes = Branch(width, num_classes, depth=2, levels=len(self.used))
-        self.places = Branch(width, 4, depth=2, levels=len(self.used))
+        self.strides = [stage.stride for stage in encoder.stages]
+        self.neck = PathAggregation([stage.channels for stage in encoder.stages], width)
+        self.classes = Branch(width, num_classes, depth=2, levels=len(self.strides))
+        self.places = Branch(width, 4, depth=2, levels=len(self.strides))
         for part in (self.neck, self.classes, self.places):
             part.apply(initialize_convolutions)
         self.initialize(self.classes.last)
@@ -143,8 +142,7 @@ class AnchorFree(nn.Module):
     def forward(self, pictures: Tensor, targets: Sequence[Target] | None = None) -> Dense:
         """(N, C, H, W) → answers at every point. Targets are not looked at."""
         self.accepts.check(pictures)
-        maps = self.encoder(pictures)
-        levels = self.neck([maps[i] for i in self.used])  #           stride 8, 16, 32
+        levels = self.neck(self.encoder(pictures))  # strides 8, 16, 32
         logits = [flat(self.classes(x, i)) for i, x in enumerate(levels)]
         places = torch.cat([flat(self.places(x, i)) for i, x in enumerate(levels)], 1).float()
         points, strides = grid(levels, self.strides)
@@ -186,20 +184,6 @@ class AnchorFree(nn.Module):
         if isinstance(module, nn.Conv2d):
             nn.init.normal_(module.weight, std=0.01)
             nn.init.constant_(module.bias, -math.log((1 - PRIOR) / PRIOR))  # type: ignore[arg-type]
-
-
-def levels_of(stages: Sequence[StageInfo]) -> list[int]:
-    """Which of an encoder's stages a detector stands on: of each stride in `STRIDES` the last."""
-    at = {stage.stride: i for i, stage in enumerate(stages)}
-    used = [at[stride] for stride in STRIDES if stride in at]
-    if not used:
-        raise UsageError(
-            "this encoder hands out no maps of the strides that a detector needs",
-            got=f"strides {sorted(at)}",
-            allowed=", ".join(map(str, STRIDES)),
-            fix="encoder='resnet18', or a timm backbone",
-        )
-    return used
 
 
 def flat(x: Tensor) -> Tensor:
@@ -247,5 +231,5 @@ def anchor_free(
         plain = PlainEncoder(in_channels, width // 4).apply(initialize_convolutions)
         return load(AnchorFree(plain, num_classes, width), weights, {})
     pretrained = weights if wants_published(weights, published(encoder)) else None
-    net = AnchorFree(Encoder(encoder, in_channels, pretrained), num_classes, width)
+    net = AnchorFree(Encoder(encoder, in_channels, pretrained, STRIDES), num_classes, width)
     return net if pretrained is not None else load(net, weights, {})
