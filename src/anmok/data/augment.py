@@ -15,8 +15,21 @@ import torch
 import torch.nn.functional as F
 
 from anmok.core.errors import UsageError
+from anmok.data.moving import Moves
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+_RANGES: dict[str, tuple[float, float]] = {
+    "rotate": (0, 180),
+    "shift": (0, 0.5),
+    "crop": (0.1, 1),
+    "colour": (0, 1),
+    "cutout": (0, 1),
+    "mixup": (0, 10),
+    "expand": (1, 4),
+    "stretch": (0, 1),
+    "elastic": (0, 0.2),
+    "mosaic": (0, 1),
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,13 @@ class Augment:
         colour: largest relative change of brightness, contrast and (for colour pictures) saturation.
         cutout: side of a grey square as a fraction of the side (DeVries & Taylor, 2017, arXiv:1708.04552).
         mixup: α of the Beta(α, α) weight with which pairs are blended (Zhang et al., 2018, arXiv:1710.09412).
+        flip_vertical: mirror up and down, every other picture by chance: where nothing in them is upright.
+        expand: largest side of the view as a fraction of the side; above 1 pictures shrink into a larger ground, as
+            SSD's do (Liu et al., 2016, arXiv:1512.02325).
+        stretch: largest relative change of width over height, either way.
+        elastic: standard deviation, as a fraction of the side, of displacements drawn on a 3 × 3 grid and interpolated
+            bicubically, as U-Net's (Ronneberger et al., 2015, arXiv:1505.04597; its 10 pixels of 512 are 0.02).
+        mosaic: share of pictures put together from four (Bochkovskiy et al., "YOLOv4", 2020, arXiv:2004.10934).
     """
 
     flip: bool = False
@@ -41,10 +61,14 @@ class Augment:
     colour: float = 0.0
     cutout: float = 0.0
     mixup: float = 0.0
+    flip_vertical: bool = False
+    expand: float = 1.0
+    stretch: float = 0.0
+    elastic: float = 0.0
+    mosaic: float = 0.0
 
     def __post_init__(self) -> None:
-        ranges = {"rotate": (0, 180), "shift": (0, 0.5), "colour": (0, 1), "cutout": (0, 1), "mixup": (0, 10)}
-        for name, (low, high) in {**ranges, "crop": (0.1, 1)}.items():
+        for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if not low <= value <= high:
                 raise UsageError(f"augmentation {name} is out of range", got=value, allowed=f"{low} to {high}")
@@ -65,8 +89,12 @@ class Augment:
         `rows` identify the pictures in all epochs. The mapping holds `partner` (int64 (n,)) and `weight` (float) where
         `mixup` is on: the loss blends picture i with picture partner[i], see `blend`.
         """
-        flipped = _alternating(rows, epoch) if self.flip else np.zeros(len(pixels), bool)
-        if self.rotate or self.crop < 1:
+        flipped = taking_turns(rows, epoch) if self.flip else np.zeros(len(pixels), bool)
+        if self.mosaic:
+            raise UsageError("a mosaic shows four classes at once", got=f"mosaic={self.mosaic}", fix="mosaic=0")
+        if self.flip_vertical or self.expand > 1 or self.stretch or self.elastic:
+            out = self.moves(len(pixels), pixels.shape[1], size, generator, flipped).pictures(pixels, None)
+        elif self.rotate or self.crop < 1:
             out = self._warped(pixels, size, generator, flipped)
         else:
             out = self._copied(pixels, size, generator, flipped)
@@ -98,20 +126,54 @@ class Augment:
     def _warped(self, pixels: np.ndarray, size: int, generator: np.random.Generator, flipped: np.ndarray) -> np.ndarray:
         """Rotation, zoom, shift and flip as one bilinear affine map a picture (grid_sample, border repeated)."""
         n, store = len(pixels), pixels.shape[1]
-        angle = np.radians(generator.uniform(-self.rotate, self.rotate, n))
-        # The middle of the stored picture is what evaluation sees; 1.0 would be the whole stored side.
-        zoom = generator.uniform(self.crop, 1.0, n) * size / store
-        room = np.maximum(1 - zoom, 0)[:, None] + 2 * self.shift
-        move = generator.uniform(-1, 1, (n, 2)) * room
-        mirror = np.where(flipped, -1.0, 1.0)
-        cos, sin = np.cos(angle) * zoom, np.sin(angle) * zoom
-        maps = np.stack(
-            [np.stack([cos * mirror, -sin, move[:, 0]], 1), np.stack([sin * mirror, cos, move[:, 1]], 1)], 1
-        )
+        maps = self._maps(n, store, size, generator, np.where(flipped, -1.0, 1.0), np.ones(n))
         pictures = torch.tensor(pixels).permute(0, 3, 1, 2).float()
         grid = F.affine_grid(torch.from_numpy(maps).float(), [n, pixels.shape[3], size, size], align_corners=False)
         moved = F.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
         return moved.round_().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+
+    def _maps(
+        self, n: int, store: int, size: int, generator: np.random.Generator, across: np.ndarray, down: np.ndarray
+    ) -> np.ndarray:
+        """float64 (n, 2, 3): view → stored picture, both from -1 to 1; `across`, `down` (n,) are -1 where mirrored."""
+        angle = np.radians(generator.uniform(-self.rotate, self.rotate, n))
+        # The middle of the stored picture is what evaluation sees; 1.0 would be the whole stored side.
+        zoom = generator.uniform(self.crop, self.expand, n) * size / store
+        room = np.abs(1 - zoom)[:, None] + 2 * self.shift
+        move = generator.uniform(-1, 1, (n, 2)) * room
+        if self.stretch:
+            wider = np.exp(generator.uniform(-0.5, 0.5, n) * np.log1p(self.stretch))
+            across, down = across * wider, down / wider
+        cos, sin = np.cos(angle) * zoom, np.sin(angle) * zoom
+        return np.stack(
+            [np.stack([cos * across, -sin * down, move[:, 0]], 1), np.stack([sin * across, cos * down, move[:, 1]], 1)],
+            1,
+        )
+
+    def moves(self, n: int, store: int, size: int, generator: np.random.Generator, flipped: np.ndarray) -> Moves:
+        """How n stored pictures of side `store` become n of side `size`: for pictures with masks and boxes.
+
+        `flipped` bool (n,): which are mirrored left and right, see `taking_turns`.
+        """
+        across = np.where(flipped, -1.0, 1.0)
+        down = np.where(generator.random(n) < 0.5, -1.0, 1.0) if self.flip_vertical else np.ones(n)
+        turns = np.zeros((n, 2, 2))
+        if self.rotate or self.crop < 1 or self.expand > 1 or self.stretch:
+            maps = self._maps(n, store, size, generator, across, down)
+            turns[:] = maps[:, :, :2] * store / size
+            middle = store / 2 * (1 + maps[:, :, 2])
+        else:
+            turns[:, 0, 0], turns[:, 1, 1] = across, down
+            margin = round(self.shift * size)
+            corners = generator.integers(0, store + 2 * margin - size + 1, (n, 2)) - margin
+            middle = corners + size / 2
+        look = np.concatenate([turns, (middle - turns.sum(2) * size / 2)[:, :, None]], 2)
+        return Moves.whole(look, size, self._bend(n, store, size, generator) if self.elastic else None)
+
+    def _bend(self, n: int, store: int, size: int, generator: np.random.Generator) -> np.ndarray:
+        """Displacements float32 (n, 2, size, size) in stored pixels."""
+        coarse = generator.normal(0, self.elastic * store, (n, 2, 3, 3)).astype(np.float32)
+        return F.interpolate(torch.from_numpy(coarse), (size, size), mode="bicubic", align_corners=True).numpy()
 
     def _recoloured(self, pixels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Brightness, contrast around the mean, saturation around the grey picture, each by its own factor."""
@@ -134,8 +196,8 @@ class Augment:
             picture[max(0, y - half) : y + half, max(0, x - half) : x + half] = grey
 
 
-def _alternating(rows: np.ndarray, epoch: int) -> np.ndarray:
-    """True for a fixed pseudo-random half of all rows in even epochs, for the other half in odd ones."""
+def taking_turns(rows: np.ndarray, epoch: int) -> np.ndarray:
+    """Who is mirrored: True for a fixed pseudo-random half of all rows in even epochs, for the other in odd ones."""
     mixed = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing: the top bit is well mixed
     return ((mixed >> np.uint64(63)).astype(np.int64) + epoch) % 2 == 0
 
