@@ -1,0 +1,132 @@
+"""The summary against its parts and a bootstrap written anew."""
+
+import numpy as np
+import pytest
+import torch
+from torchmetrics.functional.classification import multiclass_jaccard_index
+
+from anmok.core.errors import UsageError
+from anmok.metrics import boundary, instances, pixels
+from anmok.metrics.bootstrap import bootstrap, bootstrap_of_sums
+from anmok.metrics.segmentation import SegmentationTally
+
+CLASSES = ("background", "a", "b")
+
+
+def drawn(seed, wrong=0.15):
+    generator = np.random.default_rng(seed)
+    target = np.zeros((24, 24), int)
+    for number in range(4):
+        y, x, side = *generator.integers(0, 18, 2), generator.integers(3, 7)
+        target[y : y + side, x : x + side] = 1 + number % 2
+    answer = np.where(generator.random(target.shape) < wrong, generator.integers(0, 3, target.shape), target)
+    target[0, :5] = 255
+    return target, answer
+
+
+def tallied(count=12, **options):
+    tally = SegmentationTally(CLASSES, **options)
+    pictures = [drawn(seed, wrong=0.02 * seed) for seed in range(count)]
+    means = [tally.add(*one) for one in pictures]
+    return tally, pictures, means
+
+
+def test_figures_are_those_of_all_pictures_together():
+    tally, pictures, means = tallied()
+    found = tally.summary(resamples=50)
+    answers, targets = (torch.tensor(np.concatenate([one[i].ravel() for one in pictures])) for i in (1, 0))
+    keywords = {"num_classes": 3, "ignore_index": 255}
+    assert found.figures["mean_iou"].value == pytest.approx(
+        float(multiclass_jaccard_index(answers, targets, **keywords))
+    )
+    expected = multiclass_jaccard_index(answers, targets, average="none", **keywords)
+    assert [row.iou.value for row in found.classes] == pytest.approx(expected.tolist())
+    assert found.confusion.sum() == sum((target != 255).sum() for target, _ in pictures)
+    assert found.pictures == pytest.approx(means)
+    outlines = boundary.boundary_f1(sum(boundary.count_boundary(*one, 3) for one in pictures))
+    assert [row.boundary_f1.value for row in found.classes] == pytest.approx(outlines)
+    assert found.figures["mean_boundary_f1"].value == pytest.approx(outlines.mean())
+    assert [row.present for row in found.classes] == [int((targets == number).sum()) for number in range(3)]
+    near, inside = zip(*(boundary.count_by_place(*one, 3) for one in pictures), strict=True)
+    for place, name in ((near, "near"), (inside, "inside")):
+        hits, present = (sum(getattr(one, what) for one in place) for what in ("hits", "present"))
+        assert [getattr(row, name).value for row in found.classes] == pytest.approx(hits / present)
+
+
+def test_intervals_are_the_bootstraps():
+    """One resampling after the other, through the general bootstrap: the same draws, the same interval."""
+    tally, pictures, _ = tallied()
+    counts = pixels.per_picture([pixels.count_pixels(*one, 3) for one in pictures])
+
+    def mean_iou(hits, answered, present):
+        return float(pixels.mean_iou(pixels.over_pictures(pixels.ClassCounts(hits, answered, present))))
+
+    expected = bootstrap(mean_iou, counts.hits, counts.answered, counts.present, resamples=300, seed=4)
+    found = tally.summary(seed=4, resamples=300).figures["mean_iou"]
+    assert (found.value, found.low, found.high) == pytest.approx((expected.value, expected.low, expected.high))
+    assert found.low < found.value < found.high and found.n == 12
+
+
+def test_groups_are_drawn_whole():
+    tally, _, _ = tallied()
+    groups = np.arange(12) // 4
+    alone, whole = tally.summary(resamples=200), tally.summary(resamples=200, groups=groups)
+    widths = [one.figures["mean_iou"].high - one.figures["mean_iou"].low for one in (alone, whole)]
+    assert widths[1] != widths[0] and alone.figures["mean_iou"].value == whole.figures["mean_iou"].value
+
+
+def test_one_picture_has_figures_and_no_interval():
+    tally, _, _ = tallied(count=1)
+    found = tally.summary().figures["mean_iou"]
+    assert found.value == 1 and np.isnan(found.low)
+
+
+def test_objects_are_matched_where_both_maps_are_given():
+    tally = SegmentationTally(("background", "cell"))
+    truth = np.zeros((12, 22), int)
+    truth[2:10, 2:11], truth[2:10, 11:20] = 1, 2
+    for answered in (truth, truth > 0, truth):
+        tally.add((truth > 0) * 1, (truth > 0) * 1, truth, answered.astype(int))
+    found = tally.summary(resamples=50).figures
+    assert found["mean_iou"].value == 1  # every pixel is right, and in one picture two cells have become one
+    assert found["object_f1"].value == pytest.approx(2 * 4 / (6 + 5))
+    assert set(found) >= {"panoptic_quality", "segmentation_quality", "aggregated_jaccard"}
+    expected = (
+        instances.match_objects(truth, truth).numbers * 2 + instances.match_objects(truth, (truth > 0) * 1).numbers
+    )
+    assert found["aggregated_jaccard"].value == pytest.approx(expected[4] / expected[5])
+    assert "object_f1" not in tallied(count=2)[0].summary(resamples=10).figures
+
+
+def test_which_structures_were_missed():
+    """Outlines are caught, small things are not: the rows say so."""
+    tally = SegmentationTally(("background", "cell", "nucleus"))
+    for shift in range(4):
+        target = np.zeros((40, 40), int)
+        target[5:35, 5 + shift : 35] = 1
+        target[12:15, 12:15] = target[25:28, 20:23] = 2
+        tally.add(target, np.where(target == 2, 1, target))
+    found = tally.summary(resamples=50)
+    rows = {row.name: row for row in found.classes}
+    assert rows["cell"].recall.value == 1 and rows["nucleus"].recall.value == 0
+    missed = [row for row in found.sizes if row.recall.value == 0]
+    assert {row.name for row in missed} == {"nucleus"} and sum(row.objects for row in missed) == 8
+    assert found.objects.pictures.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert not found.objects.found[found.objects.classes == 2].any()
+
+
+def test_a_summary_of_nothing():
+    with pytest.raises(UsageError, match="needs pictures"):
+        SegmentationTally(CLASSES).summary()
+
+
+def test_sums_hold_the_truth_of_a_known_population():
+    """Shares of pictures that differ: 95 % intervals from 60 samples of 40 pictures hold the true share about so often."""
+    generator = np.random.default_rng(0)
+    held = 0
+    for number in range(60):
+        pixels_each = generator.integers(50, 200, 40)
+        rows = np.column_stack([generator.binomial(pixels_each, generator.beta(8, 2, 40)), pixels_each])
+        (found,) = bootstrap_of_sums(lambda sums: sums[..., :1] / sums[..., 1:], rows, resamples=300, seed=number)
+        held += found.low <= 0.8 <= found.high
+    assert 0.85 <= held / 60 <= 1
