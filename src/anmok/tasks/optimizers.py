@@ -9,12 +9,12 @@ from torch import nn
 
 from anmok.core.errors import unknown_name
 from anmok.engine.muon import Muon
-from anmok.tasks.recipe import Recipe
+from anmok.tasks.recipe import Descent
 
 OPTIMIZERS = ("adamw", "muon", "sgd")
 
 
-def build_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def build_optimizer(network: nn.Module, recipe: Descent) -> torch.optim.Optimizer:
     """The recipe's optimizer over all trainable weights; biases and normalisation are not decayed."""
     weights = [weight for weight in network.parameters() if weight.requires_grad]
     groups = [

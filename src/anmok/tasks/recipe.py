@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from anmok.core.errors import PictureError
 from anmok.core.preparation import Preparation
 from anmok.core.types import Dataset
 from anmok.data.augment import Augment
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 SMALL = 64  # pictures up to this side keep every pixel
 SIDES = (32, 48, 64, 96, 128)  # larger ones are brought to one of these: a network from scratch learns little above
@@ -21,8 +24,8 @@ LOOKED_AT = 64  # pictures opened to learn size and colour before training
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Everything about training that is neither data nor machine.
+class Descent:
+    """What every task trained by one optimizer decides about training that is neither data nor machine.
 
     Args:
         network: a name in `anmok.networks`.
@@ -31,13 +34,10 @@ class Recipe:
         optimizer: "muon", "sgd" (Nesterov) or "adamw".
         learning_rate: the highest one; it warms up for the share `warmup` of all steps, then falls to zero linearly.
         weight_decay: on weight matrices and kernels only, never on biases and normalisation.
-        label_smoothing: share of every target spread over all classes.
         average: decay a step of the averaged weights, or None.
         patience: epochs without a better validation figure before stopping, or None.
         mirror: answer with the mean over a picture and its mirror image.
         augment: what training does to pictures.
-        balance: what is done about uneven classes: "none", "weights" or "sampling", see `anmok.tasks.balance`.
-        focus: after the first epoch, show more often what the network is in doubt about, see `anmok.tasks.focus`.
     """
 
     network: str
@@ -47,30 +47,53 @@ class Recipe:
     learning_rate: float = 0.05
     weight_decay: float = 5e-4
     warmup: float = 0.2
-    label_smoothing: float = 0.1
     average: float | None = None
     patience: int | None = None
     mirror: bool = False
     augment: Augment = field(default_factory=Augment)
-    balance: str = "none"
-    focus: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as the run's card stores them."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Recipe:
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`."""
         return cls(**{**values, "augment": Augment(**values["augment"])})
 
-    def without_average(self) -> Recipe:
-        """The same recipe without averaged weights."""
-        return replace(self, average=None)
-
-    def but(self, **chosen: Any) -> Recipe:
+    def but(self, **chosen: Any) -> Self:
         """The same recipe with what the person chose; None means not chosen."""
         return replace(self, **{name: value for name, value in chosen.items() if value is not None})
+
+    def asked(self, settings: Any, *names: str) -> Self:
+        """The same recipe with what the person chose in the settings of `anmok train`.
+
+        `names`: further fields of the recipe that are settings too.
+        """
+        direct = ("epochs", "batch", "optimizer", "weight_decay", "patience", "average", *names)
+        augment = ("flip", "rotate", "shift", "crop", "colour", "cutout", "mixup")
+        recipe = self.but(
+            **{name: getattr(settings, name) for name in direct},
+            network=None if settings.net == "auto" else settings.net,
+            learning_rate=settings.lr,
+            augment=self.augment.but(**{name: getattr(settings, name) for name in augment}),
+        )
+        return recipe if recipe.average else replace(recipe, average=None)  # 0 turns it off
+
+
+@dataclass(frozen=True)
+class Recipe(Descent):
+    """How a classifier is trained.
+
+    Args:
+        label_smoothing: share of every target spread over all classes.
+        balance: what is done about uneven classes: "none", "weights" or "sampling", see `anmok.tasks.balance`.
+        focus: after the first epoch, show more often what the network is in doubt about, see `anmok.tasks.focus`.
+    """
+
+    label_smoothing: float = 0.1
+    balance: str = "none"
+    focus: bool = False
 
 
 def look(dataset: Dataset) -> list[tuple[int, int, int]]:
@@ -126,13 +149,3 @@ def choose_recipe(pictures: int, preparation: Preparation, mirror: bool, focus: 
         focus=focus,
         augment=Augment(flip=mirror, shift=0.07 if small and epochs > MANY else 0.0, crop=1.0 if small else 0.7),
     )
-
-
-def chosen(recipe: Recipe, asked: Any) -> Recipe:
-    """The recipe with what the person chose instead, in the settings of `anmok train`."""
-    direct = ("epochs", "batch", "optimizer", "weight_decay", "patience", "label_smoothing", "average")
-    network = None if asked.net == "auto" else asked.net
-    augment = {name: getattr(asked, name) for name in ("flip", "rotate", "shift", "crop", "colour", "cutout", "mixup")}
-    recipe = recipe.but(**{name: getattr(asked, name) for name in direct}, network=network, learning_rate=asked.lr)
-    recipe = recipe.but(augment=recipe.augment.but(**augment))
-    return recipe if recipe.average else recipe.without_average()

@@ -19,7 +19,7 @@ from anmok.tasks.balance import class_weights, measure_balance
 from anmok.tasks.classify.learning import Classify
 from anmok.tasks.focus import FEWEST, FocusedLoader
 from anmok.tasks.pictures import Decoded, decode_all
-from anmok.tasks.recipe import Recipe, choose_preparation, choose_recipe, chosen, look
+from anmok.tasks.recipe import Recipe, choose_preparation, choose_recipe, look
 from anmok.tasks.symmetry import Symmetry, mirror_symmetry
 
 EVALUATED_AT_ONCE = 500  # pictures
@@ -41,7 +41,8 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     pictures = decoded.dataset.splits["train"]
     focus = wanted_focus(pictures, balance.how, asked)
     recipe = choose_recipe(pictures, decoded.preparation, flip, focus).but(balance=balance.how)
-    return Plan(decoded, chosen(recipe, asked), {"mirroring": symmetry.verdict} if symmetry else {})
+    recipe = recipe.asked(asked, "label_smoothing")
+    return Plan(decoded, recipe, {"mirroring": symmetry.verdict} if symmetry else {})
 
 
 def wanted_focus(pictures: int, balance: str, asked: Asked) -> bool:

@@ -22,6 +22,7 @@ from anmok.engine.devices import Devices
 from anmok.losses.cross_entropy import cross_entropy, mixed_targets
 from anmok.metrics.precision_recall import macro_recall
 from anmok.tasks.focus import Focus
+from anmok.tasks.normalise import Normalise
 from anmok.tasks.optimizers import build_optimizer, one_cycle
 from anmok.tasks.recipe import Recipe
 
@@ -67,8 +68,7 @@ class Classify:
         self.mirror = recipe is not None and recipe.mirror
         self.temperature: float = 1.0
         self.threshold: float | None = None
-        mean, std = torch.tensor(preparation.mean), torch.tensor(preparation.std)
-        self._shift, self._scale = (-mean / std).view(-1, 1, 1), (1 / (255 * std)).view(-1, 1, 1)
+        self._normalise = Normalise(preparation)
 
     def networks(self) -> Mapping[str, nn.Module]:
         """One network."""
@@ -110,8 +110,7 @@ class Classify:
 
     def normalise(self, pictures: Tensor) -> Tensor:
         """uint8 (N, C, S, S) → float32 of about zero mean and unit variance, channels last in memory."""
-        shift, scale = self._shift.to(pictures.device), self._scale.to(pictures.device)
-        return torch.addcmul(shift, pictures.float(), scale).contiguous(memory_format=torch.channels_last)
+        return self._normalise(pictures)
 
     def loss(self, batch: Batch) -> Mapping[str, Tensor]:
         """Smoothed cross entropy of an augmented batch, and how many answers were right (unmixed batches)."""
