@@ -32,7 +32,7 @@ def tallied(count=12, **options):
 
 
 def test_figures_are_those_of_all_pictures_together():
-    tally, pictures, means = tallied()
+    tally, pictures, means = tallied(band=1)
     found = tally.summary(resamples=50)
     answers, targets = (torch.tensor(np.concatenate([one[i].ravel() for one in pictures])) for i in (1, 0))
     keywords = {"num_classes": 3, "ignore_index": 255}
@@ -47,7 +47,7 @@ def test_figures_are_those_of_all_pictures_together():
     assert [row.boundary_f1.value for row in found.classes] == pytest.approx(outlines)
     assert found.figures["mean_boundary_f1"].value == pytest.approx(outlines.mean())
     assert [row.present for row in found.classes] == [int((targets == number).sum()) for number in range(3)]
-    near, inside = zip(*(boundary.count_by_place(*one, 3) for one in pictures), strict=True)
+    near, inside = zip(*(boundary.count_by_place(*one, 3, band=1) for one in pictures), strict=True)
     for place, name in ((near, "near"), (inside, "inside")):
         hits, present = (sum(getattr(one, what) for one in place) for what in ("hits", "present"))
         assert [getattr(row, name).value for row in found.classes] == pytest.approx(hits / present)
@@ -91,9 +91,8 @@ def test_objects_are_matched_where_both_maps_are_given():
     assert found["mean_iou"].value == 1  # every pixel is right, and in one picture two cells have become one
     assert found["object_f1"].value == pytest.approx(2 * 4 / (6 + 5))
     assert set(found) >= {"panoptic_quality", "segmentation_quality", "aggregated_jaccard"}
-    expected = (
-        instances.match_objects(truth, truth).numbers * 2 + instances.match_objects(truth, (truth > 0) * 1).numbers
-    )
+    same, merged = (instances.match_objects(truth, one).numbers for one in (truth, (truth > 0) * 1))
+    expected = 2 * same + merged
     assert found["aggregated_jaccard"].value == pytest.approx(expected[4] / expected[5])
     assert "object_f1" not in tallied(count=2)[0].summary(resamples=10).figures
 
@@ -121,7 +120,7 @@ def test_a_summary_of_nothing():
 
 
 def test_sums_hold_the_truth_of_a_known_population():
-    """Shares of pictures that differ: 95 % intervals from 60 samples of 40 pictures hold the true share about so often."""
+    """Shares of pictures that differ: of sixty 95 % intervals, from 40 pictures each, about so many hold the truth."""
     generator = np.random.default_rng(0)
     held = 0
     for number in range(60):
