@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 from anmok.core.errors import PictureError
 from anmok.core.types import Dataset
@@ -145,6 +144,8 @@ def _file_digest(dataset: Dataset, at: int) -> bytes | None:
 
 
 def _near(thumbnails: np.ndarray, colours: np.ndarray, single: np.ndarray) -> list[Copy]:
+    from sklearn.neighbors import NearestNeighbors  # a second to import: only who looks for copies pays for it
+
     rows = np.concatenate([coarse(thumbnails[single[s : s + 4096]]) for s in range(0, len(single), 4096)])
     contrast = thumbnails[single].reshape(len(single), -1).std(1)
     axes = _main_axes(rows[:: max(1, len(rows) // 8192)])

@@ -14,6 +14,7 @@ from anmok.core.task import Solve, Stage, Task
 from anmok.engine.callbacks import Callback
 from anmok.engine.descent import Descent
 from anmok.engine.devices import choose
+from anmok.engine.eagerly import without_compiler
 from anmok.engine.forecast import Forecast
 from anmok.engine.keeper import Keeper
 from anmok.engine.runfolder import RunFolder
@@ -40,7 +41,8 @@ def run(task: Task, folder: RunFolder, options: Options | None = None, callbacks
     options = options or Options()
     devices = options.devices or choose(**((options.resume and folder.devices()) or {}))
     devices.launch()
-    with folder.lock() if devices.rank == 0 else nullcontext(), Signals() as signals:
+    lock = folder.lock() if devices.rank == 0 else nullcontext()
+    with lock, Signals() as signals, without_compiler():
         session = Session(task, folder, options, devices, signals, tuple(callbacks))
         outcome = None
         try:

@@ -132,9 +132,9 @@ def choose_recipe(pictures: int, preparation: Preparation, mirror: bool, focus: 
 
     Few pictures are seen more often: about 500,000 picture passes, at most 100 epochs and at least 9. `mirror`: a
     mirrored picture keeps its label (measured by `anmok.tasks.symmetry`). `focus`: doubtful pictures are seen more
-    often, and half the passes do.
+    often, and fewer passes do.
     """
-    passes, least = (250_000, 4) if focus else (500_000, 9)
+    passes, least = (200_000, 3) if focus else (500_000, 9)
     epochs = int(np.clip(passes / max(1, pictures), least, 100))
     batch = next(size for fewest, size in BATCHES if pictures >= fewest)
     steps = epochs * max(1, pictures // batch)
