@@ -17,7 +17,7 @@ def without_compiler() -> Iterator[None]:
     """Inside the block, optimizers do not import `torch._dynamo` (1 to 2 seconds) to keep it away from themselves.
 
     PyTorch (2.0 to 2.15) wraps these methods of every optimizer so that the compiler passes over them, and imports the
-    compiler for that at their first call. PyTorch's own optimizers import it once more in `step`; `Muon` does not. Where
+    compiler for that at their first call. Its own optimizers import it once more in `step`; `Muon` does not. Where
     it is imported already, or PyTorch does this in another way, nothing happens.
     """
     if "torch._dynamo" in sys.modules:
