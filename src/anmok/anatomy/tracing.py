@@ -99,6 +99,11 @@ class Observer(TorchDispatchMode):
         for parameter in net.parameters():
             self.made_of[parameter] = frozenset([id(parameter)])
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: PyTorch would import its compiler (1 to 2 seconds) only to keep it away from here."""
+        return False
+
     def watch_input(self, picture: Tensor) -> None:
         """The picture: every axis after batch and channels is a picture axis."""
         ndim = picture.ndim

@@ -12,10 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.neighbors import KNeighborsClassifier
 
 from anmok.data.alignment import resampled
 from anmok.data.duplicates import Gathers
@@ -73,6 +69,12 @@ def out_of_fold(features: np.ndarray, targets: np.ndarray, groups: np.ndarray, s
 
     Classes with fewer than `FEWEST` pictures get NaN rows, and all rows are NaN where fewer than two classes are left.
     """
+    # A second to import: only who looks for wrong labels pays for it.
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedGroupKFold
+    from sklearn.neighbors import KNeighborsClassifier
+
     counts = np.bincount(targets[targets >= 0], minlength=1)
     answers = np.full((len(targets), len(counts)), np.nan)
     used = np.flatnonzero((targets >= 0) & (counts[targets] >= FEWEST))
