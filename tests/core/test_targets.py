@@ -70,6 +70,6 @@ def test_a_mask_is_turned_only_if_it_fits_the_stored_pixels():
     assert np.array_equal(frame.upright_mask(stored), np.rot90(stored, -1))
     upright = np.arange(18).reshape(6, 3)
     assert frame.upright_mask(upright) is upright
-    with pytest.raises(PictureError, match="another size.*5 × 4.*3 × 6") as caught:
+    with pytest.raises(PictureError, match=r"another size.*5 × 4.*3 × 6") as caught:
         frame.upright_mask(np.zeros((4, 5)), "masks/1.png")
     assert caught.value.path == "masks/1.png" and caught.value.fix

@@ -98,10 +98,7 @@ class Augment:
             out = self._warped(pixels, size, generator, flipped)
         else:
             out = self._copied(pixels, size, generator, flipped)
-        if self.colour:
-            out = self._recoloured(out, generator)
-        if self.cutout:
-            self._cut(out, generator)
+        out = self.recoloured(out, generator)
         if not self.mixup:
             return out, {}
         weight = float(generator.beta(self.mixup, self.mixup))
@@ -175,7 +172,15 @@ class Augment:
         coarse = generator.normal(0, self.elastic * store, (n, 2, 3, 3)).astype(np.float32)
         return F.interpolate(torch.from_numpy(coarse), (size, size), mode="bicubic", align_corners=True).numpy()
 
-    def _recoloured(self, pixels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    def recoloured(self, pixels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """What moves nothing, on pictures (n, size, size, C): other colours, and a square cut out. May be in place."""
+        if self.colour:
+            pixels = self._coloured(pixels, generator)
+        if self.cutout:
+            self._cut(pixels, generator)
+        return pixels
+
+    def _coloured(self, pixels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Brightness, contrast around the mean, saturation around the grey picture, each by its own factor."""
         factors = generator.uniform(1 - self.colour, 1 + self.colour, (3, len(pixels), 1, 1, 1)).astype(np.float32)
         brightness, contrast, saturation = (torch.from_numpy(factor) for factor in factors)

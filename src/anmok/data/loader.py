@@ -7,7 +7,7 @@ killed and resumed sees the same batches, with any number of workers.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from anmok.core.types import Batch
 from anmok.data.augment import Augment
 
 HANGING_WORKER_SECONDS = 45
+_Parts = tuple[np.ndarray, Any, Sequence[str], Mapping[str, Any]]  # a batch as plain arrays
 
 
 class Source(Protocol):
@@ -38,7 +39,7 @@ class Loader:
     Args:
         source: decoded pictures by row.
         rows: the split's rows in `source`.
-        targets: one target per entry of `rows` (int64 class ids for classification).
+        targets: one target per entry of `rows`: int64 class ids. Loaders of other tasks say what theirs are.
         ids: one id per entry of `rows`.
         size: side in pixels of the pictures handed out, at most the stored side.
         batch_size: pictures in a batch; training drops the smaller last one, evaluation keeps it.
@@ -46,9 +47,9 @@ class Loader:
         workers: processes that make batches ahead; 0 makes them in this process.
     """
 
-    source: Source
+    source: Any  # a `Source`
     rows: np.ndarray
-    targets: np.ndarray
+    targets: Any
     ids: Sequence[str]
     size: int
     batch_size: int
@@ -76,10 +77,10 @@ class Loader:
         targets = torch.from_numpy(self.targets[chosen])
         ids = [self.ids[row] for row in chosen]
         if self.augment is None:
-            return Batch(_channels_first(centre_crop(pixels, self.size)), targets, ids)
+            return Batch(channels_first(centre_crop(pixels, self.size)), targets, ids)
         generator = numpy_generator(self.seed, "augment", epoch, number)
         pictures, extra = self.augment(pixels, self.size, generator, self._turn(epoch), self.rows[chosen])
-        return Batch(_channels_first(pictures), targets, ids, extra)
+        return Batch(channels_first(pictures), targets, ids, extra)
 
     def _chosen(self, epoch: int, number: int) -> np.ndarray:
         """Which of `rows` a batch shows."""
@@ -122,7 +123,8 @@ def _permutation(seed: int, epoch: int, length: int) -> np.ndarray:
     return numpy_generator(seed, "order", epoch).permutation(length)
 
 
-def _channels_first(pixels: np.ndarray) -> torch.Tensor:
+def channels_first(pixels: np.ndarray) -> torch.Tensor:
+    """Pixels (N, H, W, C) → a tensor (N, C, H, W), channels last in memory."""
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
 
 
@@ -135,15 +137,26 @@ class _Plans(Dataset[Any]):
     def __len__(self) -> int:
         return len(self.loader)
 
-    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray, Sequence[str], Mapping[str, Any]]:
+    def __getitem__(self, number: int) -> _Parts:
         batch = self.loader._batch(self.epoch, number)
-        return batch.pictures.numpy(), batch.targets.numpy(), batch.ids, batch.extra
+        return batch.pictures.numpy(), _mapped(batch.targets, torch.Tensor, torch.Tensor.numpy), batch.ids, batch.extra
 
 
 def _as_is(parts: Any) -> Any:
     return parts
 
 
-def _unpack(parts: tuple[np.ndarray, np.ndarray, Sequence[str], Mapping[str, Any]]) -> Batch:
+def _unpack(parts: _Parts) -> Batch:
     pictures, targets, ids, extra = parts
-    return Batch(torch.from_numpy(pictures), torch.from_numpy(targets), ids, extra)
+    return Batch(torch.from_numpy(pictures), _mapped(targets, np.ndarray, torch.from_numpy), ids, extra)
+
+
+def _mapped(targets: Any, kind: type, change: Callable[[Any], Any]) -> Any:
+    """Targets with all of one kind in them changed, in lists and dicts as well."""
+    if isinstance(targets, kind):
+        return change(targets)
+    if isinstance(targets, list):
+        return [_mapped(part, kind, change) for part in targets]
+    if isinstance(targets, dict):
+        return {name: _mapped(part, kind, change) for name, part in targets.items()}
+    return targets
