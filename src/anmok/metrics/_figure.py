@@ -36,6 +36,24 @@ def metric(mode: Mode, name: str | None = None) -> Callable[[Callable[..., float
     return tag
 
 
+def picture_metric(mode: Mode) -> Callable[[Callable[..., Floats]], Any]:
+    """Register a function of (pictures, references), both (N, H, W, C), that gives one value a picture (N,)."""
+    return _tagged("picture metric", mode)
+
+
+def set_metric(mode: Mode) -> Callable[[Callable[..., float]], Any]:
+    """Register a function of features (drawn (N, D), real (M, D)) that compares the sets in one figure."""
+    return _tagged("set metric", mode)
+
+
+def _tagged(kind: str, mode: Mode) -> Callable[[Callable[..., Any]], Any]:
+    def tag(function: Callable[..., Any]) -> Any:
+        function.mode = mode  # type: ignore[attr-defined]
+        return register(kind)(function)
+
+    return tag
+
+
 def checked(targets: ArrayLike, scores: ArrayLike) -> tuple[Ints, Floats]:
     """`targets` as int64 (N,) and `scores` as float64 (N, C), or the error that says what does not fit."""
     answers = np.asarray(scores, dtype=np.float64)
