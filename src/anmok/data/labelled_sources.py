@@ -18,7 +18,9 @@ from anmok.data.window_sources import WindowSource
 class LabelledSource(Protocol):
     """Pictures with what belongs to them, by row."""
 
-    layout: Layout
+    @property
+    def layout(self) -> Layout:
+        """What a record holds."""
 
     def gather(self, rows: np.ndarray, generator: np.random.Generator | None) -> tuple[Stored, np.ndarray]:
         """The rows int (n,), and for each the map original → stored pixels, float64 (n, 2, 3).
