@@ -62,7 +62,7 @@ class Detector(Protocol):
 
         Args:
             outputs: of `forward` in evaluation.
-            sizes: height and width of what is picture in each input; None: all of it.
+            sizes: height and width of what is picture in each input, where boxes are cut off; None: nowhere.
             score: what scores less is dropped. Average precision wants this low (0.001).
             nms: intersection over union above which the lower score of two boxes of one class is dropped.
             limit: the most boxes a picture.

@@ -48,8 +48,9 @@ class Encoder(nn.Module):
         strides: Collection[int] | None = None,
     ) -> None:
         super().__init__()
-        named = isinstance(name, str)
-        net: Any = build(name, num_classes=1, in_channels=in_channels, weights=weights) if named else name
+        net: Any = name
+        if isinstance(name, str):
+            net = build(name, num_classes=1, in_channels=in_channels, weights=weights)
         self.net, self.accepts = net, net.accepts
         self.pooled = hasattr(net, "before_pooling")
         stages: tuple[StageInfo, ...] = net.before_pooling if self.pooled else net.stages
@@ -72,21 +73,31 @@ class Encoder(nn.Module):
         return [maps[i] for i in self.kept]
 
 
-def _take_out_unused(encoder: Encoder) -> None:
-    """Replace modules whose parameters no map depends on, found by asking autograd, with nothing."""
+def freeze(encoder: Encoder, stride: int) -> None:
+    """Stop learning in everything that the maps up to `stride` depend on, as detectors do with pretrained edges."""
+    fine = [i for i, stage in enumerate(encoder.stages) if stage.stride <= stride]
+    for parameter in _behind(encoder, fine):
+        parameter.requires_grad_(False)
+
+
+def _behind(encoder: Encoder, places: Collection[int]) -> list[nn.Parameter]:
+    """The parameters that the maps at `places` depend on, found by asking autograd."""
     was_training = encoder.training
-    parameters = dict(encoder.named_parameters())
-    like = next(iter(parameters.values()))
+    parameters = [one for one in encoder.parameters() if one.requires_grad]
+    like = next(encoder.parameters())
     side = max(TRIAL, encoder.accepts.smallest)
+    x = torch.zeros(1, encoder.accepts.channels, side, side, dtype=like.dtype, device=like.device)
     with torch.enable_grad():
-        maps = encoder.eval()(
-            torch.zeros(1, encoder.accepts.channels, side, side, dtype=like.dtype, device=like.device)
-        )
-        total = torch.stack([one.sum() for one in maps]).sum()
-        slopes = torch.autograd.grad(total, list(parameters.values()), allow_unused=True)
-    used = {id(one) for one, slope in zip(parameters.values(), slopes, strict=True) if slope is not None}
-    _prune(encoder, used)
+        maps = encoder.eval()(x)
+        total = torch.stack([like.new_zeros(()), *(maps[i].sum() for i in places)]).sum()
+        slopes = torch.autograd.grad(total, parameters, allow_unused=True) if total.requires_grad else []
     encoder.train(was_training)
+    return [one for one, slope in zip(parameters, slopes, strict=False) if slope is not None]
+
+
+def _take_out_unused(encoder: Encoder) -> None:
+    """Replace modules whose parameters no map depends on with nothing."""
+    _prune(encoder, {id(one) for one in _behind(encoder, range(len(encoder.stages)))})
 
 
 def _prune(module: nn.Module, used: set[int]) -> None:

@@ -46,3 +46,34 @@ class PathAggregation(nn.Module):
             shrunk = self.shrink[i - 1](levels[i - 1])
             levels[i] = self.up[i - 1](levels[i] + shrunk[..., : levels[i].shape[2], : levels[i].shape[3]])
         return levels
+
+
+class FeaturePyramid(nn.Module):
+    """Meaning flows down from the coarsest map to the finest, added up at `width` channels.
+
+    Lin, Dollár, Girshick, He, Hariharan, Belongie: Feature Pyramid Networks, CVPR 2017 (arXiv:1612.03144). Names as in
+    torchvision's weights. Maps (N, C_i, H_i, W_i), finest first → the same sizes, `width` channels, and one map more of
+    half the coarsest size.
+    """
+
+    def __init__(self, channels: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.inner_blocks = nn.ModuleList(nn.Sequential(nn.Conv2d(before, width, kernel_size=1)) for before in channels)
+        self.layer_blocks = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(width, width, kernel_size=3, padding=1)) for _ in channels
+        )
+        self.apply(self.initialize)
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """See above."""
+        inner = [block(x) for block, x in zip(self.inner_blocks, maps, strict=True)]
+        for i in reversed(range(len(inner) - 1)):  # coarse to fine
+            inner[i] = inner[i] + enlarged(inner[i + 1], inner[i])
+        levels = [block(x) for block, x in zip(self.layer_blocks, inner, strict=True)]
+        return [*levels, F.max_pool2d(levels[-1], kernel_size=1, stride=2)]
+
+    def initialize(self, module: nn.Module) -> None:
+        """He's uniform initialisation for a linear answer, biases 0, as torchvision has it."""
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_uniform_(module.weight, a=1)
+            nn.init.zeros_(module.bias)  # type: ignore[arg-type]

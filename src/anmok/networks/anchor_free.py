@@ -84,7 +84,7 @@ class PlainEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """See above."""
-        x = self.stage1(self.stem(x))
+        x = self.get_submodule("stage1")(self.stem(x))
         maps = []
         for stage in self.stages:
             x = self.get_submodule(stage.name)(x)

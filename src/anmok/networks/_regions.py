@@ -1,0 +1,155 @@
+"""What a region-based network looks at: regions cut out of the picture or of its maps, brought to one size.
+
+Regions are half-open boxes in pixels of the input, one tensor (R_i, 4) a picture; results stack them all in order.
+torchvision's compiled pooling is imported where it is used.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LEVELS = (6, 3, 2, 1)  # SPPnet's pyramid: 36 + 9 + 4 + 1 = 50 bins
+
+
+def roi_pool(x: Tensor, regions: Sequence[Tensor], size: int, stride: int) -> Tensor:
+    """RoI max pooling (Girshick: Fast R-CNN, ICCV 2015): (N, C, H, W) and R regions → (R, C, size, size).
+
+    As published: corners are divided by the stride and rounded, halves away from zero; the last cell belongs to the
+    region; bins may overlap. Caffe's corners include the last pixel, ours do not, hence the 1.
+    """
+    from torchvision.ops import roi_pool as compiled
+
+    corners = [own - own.new_tensor([0, 0, 1, 1]) for own in regions]
+    return compiled(x.float(), [own.float() for own in corners], size, 1 / stride)
+
+
+def pool_one(maps: Sequence[Tensor], regions: Sequence[Tensor], size: int, stride: int) -> Tensor:
+    """`roi_pool` where there is one map."""
+    return roi_pool(maps[0], regions, size, stride)
+
+
+def roi_align(maps: Sequence[Tensor], regions: Sequence[Tensor], size: int, strides: Sequence[float]) -> Tensor:
+    """RoI align (He et al.: Mask R-CNN, ICCV 2017), each region on the map that suits its size: (R, C, size, size).
+
+    A region of 224 × 224 pixels, ImageNet's size, is looked up at stride 16; one of half the side one level finer
+    (Lin et al.: Feature Pyramid Networks, CVPR 2017, equation 1).
+    """
+    from torchvision.ops import roi_align as compiled
+
+    number = torch.cat([own.new_full((len(own), 1), i) for i, own in enumerate(regions)])
+    boxes = torch.cat([number, torch.cat(list(regions))], 1).float()
+    finest, coarsest = math.log2(strides[0]), math.log2(strides[-1])
+    side = (boxes[:, 3:] - boxes[:, 1:3]).prod(1).sqrt()
+    level = (4 + (side / 224).log2() + 1e-6).floor().clamp(round(finest), round(coarsest)).long() - round(finest)
+    pooled = maps[0].new_zeros((len(boxes), maps[0].shape[1], size, size), dtype=torch.float32)
+    for i, (x, stride) in enumerate(zip(maps, strides, strict=True)):
+        mine = (level == i).nonzero().flatten()
+        pooled = pooled.index_copy(0, mine, compiled(x.float(), boxes[mine], size, 1 / stride, 2))
+    return pooled
+
+
+def bins(length: int, count: int) -> list[tuple[int, int]]:
+    """The windows into which SPPnet divides `length` cells: from ⌊i·a/n⌋ to ⌈(i+1)·a/n⌉, half-open; they may overlap.
+
+    >>> bins(10, 6)
+    [(0, 2), (1, 4), (3, 5), (5, 7), (6, 9), (8, 10)]
+    """
+    return [(i * length // count, -(-(i + 1) * length // count)) for i in range(count)]
+
+
+def pyramid_pool(x: Tensor, levels: Sequence[int] = LEVELS) -> Tensor:
+    """Spatial pyramid pooling (He, Zhang, Ren, Sun: SPPnet, ECCV 2014) of whole maps: (R, C, h, w) → (R, C · 50).
+
+    The largest value in each of `bins`, which is what adaptive pooling computes; coarsest level first, as the authors'
+    program has it.
+    """
+    return torch.cat([F.adaptive_max_pool2d(x, level).flatten(1) for level in sorted(levels)], 1)
+
+
+def pyramid_pool_regions(x: Tensor, regions: Sequence[Tensor], stride: int, levels: Sequence[int] = LEVELS) -> Tensor:
+    """`pyramid_pool` of every region of maps (N, C, H, W): (R, C · 50).
+
+    A region covers every cell it touches, at least one. Regions of the same number of cells are pooled together.
+    """
+    rows, columns = x.shape[2:]
+    number = torch.cat([torch.full((len(own),), i, device=x.device) for i, own in enumerate(regions)])
+    boxes = torch.cat(list(regions)).to(x.device)
+    first = (boxes[:, :2] / stride).floor().clamp(min=0)
+    first = torch.minimum(first, first.new_tensor([columns - 1, rows - 1])).long()
+    last = torch.minimum((boxes[:, 2:] / stride).ceil(), boxes.new_tensor([columns, rows])).long()
+    extent = torch.maximum(last - first, torch.ones_like(first))  # columns, rows of cells
+    out = x.new_zeros(len(boxes), x.shape[1] * sum(level**2 for level in levels))
+    for width, height in torch.unique(extent, dim=0).tolist():
+        mine = (extent == extent.new_tensor([width, height])).all(1).nonzero().flatten()
+        right = first[mine, 0, None] + torch.arange(width, device=x.device)  # K, width
+        down = first[mine, 1, None] + torch.arange(height, device=x.device)  # K, height
+        cells = x[number[mine, None, None], :, down[:, :, None], right[:, None, :]].permute(0, 3, 1, 2)
+        out = out.index_copy(0, mine, pyramid_pool(cells, levels))
+    return out
+
+
+def context_window(
+    box: Sequence[float], picture: tuple[int, int], size: int = 227, context: int = 16
+) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
+    """R-CNN's crop (Girshick et al. 2014, appendix A): where to cut, and where to paste what was cut.
+
+    The region is enlarged so that, warped to `size`, it is surrounded by `context` pixels of its surroundings; what
+    lies outside the picture stays empty.
+
+    Args:
+        box: xyxy, half-open pixels.
+        picture: height and width.
+        size: side of the warped crop.
+        context: pixels of it around the region.
+
+    Returns:
+        The window in the picture (left, top, right, bottom), half-open; and its place in the crop, likewise.
+
+    >>> context_window((100, 50, 300, 150), (375, 500))   # [101, 51, 300, 150] counted from 1, the last included
+    ((84, 42, 317, 159), (0, 0, 227, 227))
+    >>> context_window((0, 0, 100, 100), (375, 500))   # reaches 8 pixels outside: 211 × 211 pasted at 16
+    ((0, 0, 109, 109), (16, 16, 227, 227))
+    """
+    scale = size / (size - 2 * context)
+    spans = []
+    for low, high, end in ((box[0], box[2], picture[1]), (box[1], box[3], picture[0])):
+        half = (high - low) / 2
+        centre = low + 1 + half  # counted from 1, as the authors' program rounds
+        start, stop = _round(centre - half * scale), _round(centre + half * scale)
+        cut = max(1, start), min(end, stop)
+        zoom = size / (stop - start + 1)
+        pad = _round(max(0, 1 - start) * zoom)
+        length = max(1, min(_round((cut[1] - cut[0] + 1) * zoom), size - pad))
+        spans.append(((cut[0] - 1, cut[1]), (pad, pad + length)))
+    (columns, to_columns), (rows, to_rows) = spans
+    return (
+        (columns[0], rows[0], columns[1], rows[1]),
+        (to_columns[0], to_rows[0], to_columns[1], to_rows[1]),
+    )
+
+
+def _round(value: float) -> int:
+    """To the nearest whole number, halves away from zero."""
+    return int(math.floor(abs(value) + 0.5) * (1 if value >= 0 else -1))
+
+
+def warp(pictures: Tensor, regions: Sequence[Tensor], size: int = 227, context: int = 16) -> Tensor:
+    """Every region cut out with its context and warped to a square: (N, C, H, W) → (R, C, size, size).
+
+    What lies outside the picture is 0, the mean of normalised pictures.
+    """
+    total = sum(len(own) for own in regions)
+    crops = pictures.new_zeros(total, pictures.shape[1], size, size)
+    place = 0
+    for picture, own in zip(pictures, regions, strict=True):
+        for box in own.tolist():
+            (left, top, right, bottom), (x1, y1, x2, y2) = context_window(box, tuple(picture.shape[1:]), size, context)
+            window = picture[None, :, top:bottom, left:right]
+            crops[place, :, y1:y2, x1:x2] = F.interpolate(window, (y2 - y1, x2 - x1), mode="bilinear")[0]
+            place += 1
+    return crops
