@@ -85,11 +85,15 @@ class Shown:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Rows are the truth, columns the answers. `pictures`: (row, column) → pictures of that cell."""
+    """Rows are the truth, columns the answers. `pictures`: (row, column) → pictures of that cell.
+
+    `counted`: what the numbers count; of anything but pictures there are so many that cells show shares of the row.
+    """
 
     classes: Sequence[str]
     counts: np.ndarray
     pictures: Mapping[tuple[int, int], Sequence[Shown]] = field(default_factory=dict)
+    counted: str = "pictures"
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,43 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Views:
+    """One picture in several views side by side, each with its caption: the picture, the truth, the answer …"""
+
+    id: str
+    views: Sequence[tuple[str, Picture]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of plain values. A triple (value, low, high) in [0, 1] is a share with its interval.
+
+    `drawn`: the column whose intervals are drawn as bars beside the table, or None.
+    """
+
+    heading: Sequence[str]
+    rows: Sequence[Sequence[str | float | tuple[float, float, float]]]
+    caption: str = ""
+    drawn: int | None = None
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A section of a task's own: in the page's order words, tables, pictures.
+
+    `key`: letters, for links. `colours`: what each colour in the pictures stands for, uint8 RGB.
+    """
+
+    key: str
+    title: str
+    hint: str = ""
+    grids: Sequence[Grid] = ()
+    colours: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    pictures: Sequence[Views] = ()
+
+
+@dataclass(frozen=True)
 class Network:
     """The network as rows of plain values (`name`, `kind`, `output`, `parameters`, `macs`, `field`, … in any order).
 
@@ -164,6 +205,7 @@ class ReportContent:
     settings: Mapping[str, Any] = field(default_factory=dict)
     sheet: Picture | None = None  # what augmentation does: originals at the left, what training saw beside them
     curves: Sequence[Chart] = ()
+    chapters: Sequence[Chapter] = ()
     confusion: Confusion | None = None
     classes: Sequence[ClassLine] = ()
     groups: Sequence[GroupLine] = ()

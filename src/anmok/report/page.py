@@ -10,6 +10,7 @@ from anmok.core.files import write_text
 from anmok.report.content import ReportContent
 from anmok.report.html import notes, text
 from anmok.report.sections.calibration import calibration
+from anmok.report.sections.chapters import chapters
 from anmok.report.sections.confusion import confusion
 from anmok.report.sections.data import data
 from anmok.report.sections.figures import classes, groups, headline
@@ -26,7 +27,7 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri
 
 def render(content: ReportContent) -> str:
     """The report as one HTML document. The same content gives the same text."""
-    body = [part for part in (build(content) for build in SECTIONS) if part]
+    body = [part for part in (*chapters(content), *(build(content) for build in SECTIONS)) if part]
     return document(content.title, content.summary, content.created, notes(content.warnings) + headline(content), body)
 
 

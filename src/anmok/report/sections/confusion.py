@@ -19,6 +19,8 @@ def confusion(content: ReportContent) -> str:
         return ""
     few = len(found.classes) <= LARGEST
     hint = "Rows are the truth, columns the answers; colour is the share of the row."
+    if found.counted != "pictures":
+        hint += f" Numbers are per cent of the {found.counted} that are truly of the row's class."
     if found.pictures:
         hint += " Choose a number to see its pictures."
     lead = f'<p class="hint">{hint}</p>' if few else '<p class="hint">The commonest confusions.</p>'
@@ -46,13 +48,17 @@ def _cell(found: Confusion, row: int, column: int, count: int, share: float) -> 
     strong = " strong" if share > 0.5 else ""
     if not count:
         return f'<td class="{kind} zero">·</td>'
-    told = f"{found.classes[row]} answered as {found.classes[column]}: {count} ({100 * share:.1f} %)"
-    shown = number(count)
+    told = f"{found.classes[row]} answered as {found.classes[column]}: {count:,} {found.counted} ({100 * share:.1f} %)"
+    shown = number(count) if found.counted == "pictures" else _whole_per_cent(share)
     if found.pictures.get((row, column)):
         shown = f'<a href="#cell-{row}-{column}">{shown}</a>'
     # Rare confusions must stay visible: the square root lifts 1 % to a tenth of the full colour.
     depth = share if row == column else share**0.5
     return f'<td class="{kind}{strong}" style="--a:{depth:.3f}" title="{text(told)}">{shown}</td>'
+
+
+def _whole_per_cent(share: float) -> str:
+    return f"{100 * share:.0f}" if 0.005 <= share <= 0.995 or share == 1 else "<1" if share < 0.5 else ">99"
 
 
 def _panels(found: Confusion) -> str:
@@ -86,5 +92,7 @@ def _commonest(found: Confusion, few: bool) -> str:
             shown = f'<a href="#cell-{row}-{column}">{shown}</a>'
         rows.append([text(found.classes[row]), text(found.classes[column]), shown, per_cent(count / present[row])])
     return (
-        table(["truth", "answered", "pictures", "share of truth"], rows, "ttnn", "Commonest confusions") if rows else ""
+        table(["truth", "answered", found.counted, "share of truth"], rows, "ttnn", "Commonest confusions")
+        if rows
+        else ""
     )
