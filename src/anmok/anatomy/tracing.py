@@ -22,6 +22,7 @@ from anmok.anatomy.names import CONSTANTS
 from anmok.anatomy.operators import Geometry, family_of, geometry_of, multiply_adds
 from anmok.anatomy.rules import Applied, Sight, part_of, plain_name, see
 from anmok.anatomy.weightless import META, run_weightless, tensors_in
+from anmok.core.eagerly import without_compiler
 
 Shape = tuple[int, ...]
 
@@ -98,11 +99,6 @@ class Observer(TorchDispatchMode):
         self.held = self.peak = 0
         for parameter in net.parameters():
             self.made_of[parameter] = frozenset([id(parameter)])
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """No: PyTorch would import its compiler (1 to 2 seconds) only to keep it away from here."""
-        return False
 
     def watch_input(self, picture: Tensor) -> None:
         """The picture: every axis after batch and channels is a picture axis."""
@@ -255,7 +251,7 @@ def trace(net: nn.Module, picture: tuple[int, ...], dtype: torch.dtype) -> Trace
             module.register_forward_hook(leave),
         ]
     try:
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
+        with without_compiler(), torch.random.fork_rng(devices=[]), torch.no_grad():
             x = torch.empty(picture, dtype=dtype, device=META)
             observer.watch_input(x)
             with observer:

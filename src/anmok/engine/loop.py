@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
+from anmok.core.eagerly import without_compiler
 from anmok.core.errors import TrainingError
 from anmok.core.task import Solve, Stage, Task
 from anmok.engine.callbacks import Callback
 from anmok.engine.descent import Descent
 from anmok.engine.devices import choose
-from anmok.engine.eagerly import without_compiler
 from anmok.engine.forecast import Forecast
 from anmok.engine.keeper import Keeper
 from anmok.engine.runfolder import RunFolder
