@@ -224,15 +224,17 @@ def _move(value: Any, device: Any) -> Any:
 class Prediction:
     """What a run answers for one picture. A task fills the fields it knows; the others stay None.
 
-    `scores` are probabilities in [0, 1], sorted from the likeliest; `labels` the class names in the same order.
+    `scores` are probabilities in [0, 1], sorted from the likeliest; `labels` the class names in the same order. Of a
+    class map they are the classes found and each one's share of the pixels, sorted from the largest.
     """
 
     id: str
     labels: tuple[str, ...] | None = None
     scores: tuple[float, ...] | None = None
     boxes: Any = None  # float32 (M, 4), xyxy absolute pixels of the original picture
-    mask: Any = None  # int64 (H, W)
-    picture: Any = None  # uint8 (H, W, C): what was generated, reconstructed or translated
+    mask: Any = None  # class ids, uint8 (H, W) of the original picture
+    classes: tuple[str, ...] | None = None  # what the ids in `mask` stand for
+    picture: Any = None  # uint8 (H, W, C): what was generated, reconstructed or translated, or a mask to look at
     error: str | None = None  # why there is no answer
     sure: bool | None = None  # False: below the run's threshold, where "I don't know" is the better answer
 
