@@ -152,8 +152,24 @@ class TrainSettings(DataSettings):
     mixup: Annotated[float, Field(ge=0, le=10)] | None = only(
         "classify", default=None, description="α of blended pairs; 0 turns it off."
     )
+    flip_vertical: bool | None = only(
+        "segment", "detect", default=None, description="Also mirror up and down, where nothing in pictures is upright."
+    )
+    elastic: Annotated[float, Field(ge=0, le=0.2)] | None = only(
+        "segment", default=None, description="Bend pictures and masks by so much of the side, as U-Net's authors did."
+    )
+    loss: str | None = only(
+        "segment", default=None, description="A sum such as 'cross_entropy + dice'; also 'focal', '0.5 dice + focal'."
+    )
+    border_weight: Annotated[float, Field(ge=0, le=1000)] | None = only(
+        "segment", default=None, description="What pixels in narrow gaps between objects weigh more; U-Net's w0 is 10."
+    )
+    windows: bool | None = only(
+        "segment", default=None,
+        description="Learn on windows of large pictures, answer tile by tile; default: by the structures' size.",
+    )  # fmt: skip
     balance: Literal["none", "weights", "sampling"] | None = only(
-        "classify", default=None,
+        "classify", "segment", default=None,
         description="Of uneven classes: weigh rare ones up, or draw all equally often; default: by measurement.",
     )  # fmt: skip
     focus: bool | None = only(
