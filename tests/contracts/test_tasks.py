@@ -130,7 +130,7 @@ def test_settings_of_other_tasks_are_refused_by_name(tiny, data: Path, tmp_path:
 
 
 def test_another_task_on_this_data_is_refused(tiny, data: Path, tmp_path: Path, own_cache) -> None:
-    for other in set(TASKS) - {tiny[1]}:
-        if anmok.load_data(data).task not in TASKS[other]().learns_from:
-            with pytest.raises(UsageError, match=f"--task {other}"):
-                anmok.train(data, project=tmp_path, task=other)
+    serves = {"reconstruct", "generate"}  # which take pictures of any kind
+    for other in set(TASKS) - {tiny[1]} - serves:
+        with pytest.raises(UsageError, match=f"does not serve this task.*{other}"):
+            anmok.train(data, project=tmp_path, task=other)

@@ -160,10 +160,6 @@ class Kind(Protocol):
         """The registry's, that of `--task` and of the folder its runs lie in."""
 
     @property
-    def learns_from(self) -> Sequence[str]:
-        """What `Dataset.task` may be."""
-
-    @property
     def headlines(self) -> Sequence[str]:
         """The figures said after training, the most telling first; none where nothing is measured."""
 

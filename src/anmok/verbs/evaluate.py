@@ -66,7 +66,7 @@ def labelled_pictures(
     saved, settings = read_settings(run.folder)
     place = str(data) if data is not None else saved
     reading = asked if data is not None else settings
-    dataset = load_data(place, **reading.reading)
+    dataset = load_data(place, task=run.kind.name, **reading.reading)
     group_by = asked.group_by or (settings.group_by if data is None else None)
     if group_by is not None:
         dataset = group_entries(dataset, group_by)

@@ -80,21 +80,14 @@ def kind_for(dataset: Dataset, asked: str) -> Kind:
     """The task that is meant, or with `auto` the one that the data is made for.
 
     Raises:
-        UsageError: there is no such task yet, or it cannot learn from this data.
+        UsageError: there is no such task yet.
     """
     name = dataset.task if asked == AUTO else asked
     if name not in TASKS:
         raise UsageError(
             f"training for this task is not there yet: {name}", path=dataset.root, allowed=", ".join(TASKS)
         )
-    kind = TASKS[name]()
-    if dataset.task not in kind.learns_from:
-        raise UsageError(
-            f"--task {name} cannot learn from this data", path=dataset.root,
-            got=f"{dataset.format}, data for {dataset.task}", allowed=f"data for {' or '.join(kind.learns_from)}",
-            fix=f"--task {dataset.task}" if dataset.task in TASKS else None,
-        )  # fmt: skip
-    return kind
+    return TASKS[name]()
 
 
 def saved_plan(folder: RunFolder, asked: TrainSettings, terminal: Terminal) -> TrainingPlan:
@@ -113,6 +106,7 @@ def saved_plan(folder: RunFolder, asked: TrainSettings, terminal: Terminal) -> T
             fix="leave the others out, or train anew",
         )
     card, data, settings = cards.read(folder), *read_settings(folder)
+    settings = settings.model_copy(update={"task": card["task"]})
     settings = settings.model_copy(update={name: getattr(asked, name) for name in asked.model_fields_set & _MAY_CHANGE})
     dataset = read_data(data, settings, split=False)
     compare_classes(card["classes"], dataset.classes, data)
@@ -134,7 +128,7 @@ def saved_plan(folder: RunFolder, asked: TrainSettings, terminal: Terminal) -> T
 
 def read_data(data: str, settings: TrainSettings, split: bool = True) -> Dataset:
     """The data set at `data`, in splits."""
-    dataset = load_data(data, **settings.reading)
+    dataset = load_data(data, task=None if settings.task == AUTO else settings.task, **settings.reading)
     if settings.group_by is not None:
         dataset = group_entries(dataset, settings.group_by)
     if not split:

@@ -34,7 +34,6 @@ class Classification:
     """Classification as the verbs know it (`anmok.tasks._kind.Kind`)."""
 
     name = "classify"
-    learns_from = ("classify",)
     headlines = ("accuracy",)
     curves: Mapping[str, Mapping[str, str]] = {"Accuracy": {"val_accuracy": "validation"}}
 
