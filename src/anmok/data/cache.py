@@ -31,7 +31,7 @@ from anmok.core.types import Dataset, Quarantined
 from anmok.data.cache_folder import Draft, PixelCache, cache_folder
 from anmok.data.decoding import TIMEOUT, DecodingPool
 from anmok.data.findings import Findings
-from anmok.data.pixel_sources import ArrayPixels, MappedPixels, PixelSource, StreamedPixels
+from anmok.data.pixel_sources import ArrayPixels, FiledPixels, PixelSource, StreamedPixels
 from anmok.data.records import Layout
 from anmok.data.stores import ArrayPictures
 from anmok.data.window_sources import MappedWindows, StreamedWindows, WindowSource
@@ -234,7 +234,7 @@ class _Job:
                 return MappedWindows(pixels, whole, sizes)
             return StreamedWindows(pictures, self._locators, whole, sizes, **how)
         if pixels is not None:
-            return MappedPixels(pixels, self.shape)
+            return FiledPixels(pixels, self.shape)
         return StreamedPixels(pictures, self._locators, self.preparation, **how)
 
 

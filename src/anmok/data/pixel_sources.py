@@ -1,11 +1,12 @@
-"""Where a loader gets stored pictures from: `gather(rows)`, from a mapped file, from memory, or decoded on the way."""
+"""Where a loader gets stored pictures from: `gather(rows)`, from a file, from memory, or decoded on the way."""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,8 +17,19 @@ from anmok.data.decoding import TIMEOUT, DecodingPool
 from anmok.data.locks import share
 from anmok.data.records import Layout
 
+_SEEKING = threading.Lock()
 VANISHED = "start again: pictures that cannot be read are then set aside"
-_RESIDENT = 64 << 20  # bytes read through one mapping before it is renewed
+
+
+def _read_into(descriptor: int, place: memoryview, offset: int) -> int:
+    """Fill `place` from an open file; how many bytes there were."""
+    if hasattr(os, "preadv"):
+        return os.preadv(descriptor, [place], offset)
+    with _SEEKING:  # Windows: one position for all threads
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        found = os.read(descriptor, len(place))
+    place[: len(found)] = found
+    return len(found)
 
 
 class PixelSource(Protocol):
@@ -45,38 +57,28 @@ class ArrayPixels:
         return len(self.array) if self.order is None else len(self.order)
 
 
-class MappedPixels:
-    """Pictures in a file of raw bytes (N, store, store, C), or records (N, bytes), read through a memory map.
+class FiledPixels:
+    """Pictures in a file of raw bytes (N, store, store, C), or records (N, bytes), read row by row.
 
-    Pages that were read count as this process's memory until they are unmapped, so the map is renewed from time to
-    time: memory does not grow with the number of pictures. Pickles as path and shape; while it lives, the file is
-    marked as in use and other processes do not evict it.
+    Read, not mapped: the kernel maps up to 2 MiB around every place a map is touched at, and all of that counts as this
+    process's memory. Pickles as path and shape; while it lives, the file is marked as in use and other processes do not
+    evict it.
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
         self.path, self.shape = path, shape
-        self._pixels: np.ndarray | None = None
-        self._in_use: IO[bytes] | None = None
-        self._read = 0
-        self._open()
+        self._file = self.path.open("rb", buffering=0)  # one file, even if a newer build takes its place
+        share(self._file)
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
-        """See `PixelSource`."""
-        pixels = self._open()
-        found = pixels[rows]
-        self._read += found.nbytes
-        if self._read > _RESIDENT:
-            self._pixels, self._read = None, 0
+        """See `PixelSource`. Raises `DataError` where the file is shorter than it was."""
+        found = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        places, length = found.reshape(len(rows), -1), int(np.prod(self.shape[1:]))
+        descriptor = self._file.fileno()
+        for place, row in zip(places, np.asarray(rows).tolist(), strict=True):
+            if _read_into(descriptor, memoryview(place), row * length) < length:
+                raise DataError("the cache of decoded pictures was cut short", path=self.path, fix=VANISHED)
         return found
-
-    def _open(self) -> np.ndarray:
-        if self._pixels is None:
-            if self._in_use is None:
-                self._in_use = self.path.open("rb")
-                share(self._in_use)
-            # From the open file, not its path: it stays the same one even if a newer build took its place.
-            self._pixels = np.asarray(np.memmap(self._in_use, dtype=np.uint8, mode="r", shape=self.shape))
-        return self._pixels
 
     def __len__(self) -> int:
         return self.shape[0]
