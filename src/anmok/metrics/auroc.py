@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 
 from anmok.core.errors import UsageError
 from anmok.metrics._figure import Floats, Ints, checked, metric
-from anmok.metrics.averages import combined
 from anmok.metrics.proportion import Interval
 
 MOST_CLASSES = 300  # beyond, classes count as independent: their correlations would cost more than they change
@@ -89,6 +88,25 @@ def auroc_interval(targets: ArrayLike, scores: ArrayLike, confidence: float = 0.
     weights = np.full(len(present), 1 / len(present))
     lowest, highest = combined(areas, low, high, weights, correlation)
     return Interval(float(areas.mean()), max(0.0, lowest), min(1.0, highest), len(truths), "MOVER of score", confidence)
+
+
+def combined(
+    values: Floats, low: Floats, high: Floats, weights: Floats, correlation: Floats | None = None
+) -> tuple[float, float]:
+    """Bounds for Σ weight · value from each value's own bounds, (C,) each; `correlation` (C, C), None: independent.
+
+    The distances from the estimate are combined as standard errors would be (MOVER; Zou & Donner 2008).
+
+    >>> low, high = combined(*np.array([[0.5, 0.5], [0.4, 0.4], [0.6, 0.6], [0.5, 0.5]]))   # 0.1 / √2 on each side
+    >>> round(low, 4), round(high, 4)
+    (0.4293, 0.5707)
+    """
+    centre = float((weights * values).sum())
+    reach = []
+    for distance in (weights * (values - low), weights * (high - values)):
+        square = float(distance @ distance if correlation is None else distance @ correlation @ distance)
+        reach.append(max(square, 0.0) ** 0.5)
+    return centre - reach[0], centre + reach[1]
 
 
 def _correlation(truths: Ints, answers: Floats, present: Ints) -> Floats:
