@@ -17,6 +17,7 @@ from anmok.data.source import FORMATS, Source
 from anmok.data.walk import readable
 
 from .format_writers import UNLABELLED, WRITERS, items
+from .object_writers import OBJECT_WRITERS
 
 
 def tree_hash(root):
@@ -41,7 +42,7 @@ def count_files(root):
 
 
 def test_every_format_has_a_writer():
-    assert set(FORMATS) == set(WRITERS) | {"coco"}
+    assert set(FORMATS) == set(WRITERS) | set(OBJECT_WRITERS)
 
 
 @pytest.mark.parametrize("splits", [False, True])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -46,7 +46,8 @@ class Found:
     """What a reader of objects found before any picture was opened.
 
     `label_files` are paths below the root; `reasons` say of files why they are passed over, by path; `pictures_lost`
-    are those that labels name and that are not there; `root` is where the pictures' paths start.
+    are those that labels name and that are not there; `root` is where the pictures' paths start. `number`: class
+    numbers by what rows call them, where that is not the class's name.
     """
 
     format: str
@@ -57,9 +58,11 @@ class Found:
     label_files: set[str]
     why: str
     pictures_lost: list[Quarantined] = field(default_factory=list)
+    pictures_skipped: list[Skipped] = field(default_factory=list)
     files_lost: list[Quarantined] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    number: Mapping[Hashable, int] | None = None
 
 
 def assemble(source: Source, found: Found) -> Dataset:
@@ -70,7 +73,7 @@ def assemble(source: Source, found: Found) -> Dataset:
     """
     store = FilePictures(found.root)
     frames = read_frames(store, [one.path for one in found.labelled])
-    number = {name: index for index, name in enumerate(found.classes)}
+    number = found.number or {name: index for index, name in enumerate(found.classes)}
     entries, lost, sizes = [], list(found.pictures_lost), _Sizes()
     for one in found.labelled:
         frame = frames[one.path]
@@ -78,7 +81,7 @@ def assemble(source: Source, found: Found) -> Dataset:
             lost.append(Quarantined(readable(one.path), frame.what, frame.fix or "correct or remove it"))
             found.ledger.skip_all(one.file, one.rows)
             continue
-        rows = [replace(row, label=number[row.label]) for row in one.rows]  # type: ignore[index]
+        rows = [replace(row, label=number[row.label]) for row in one.rows]
         stored = sizes.stored(one, frame)
         target = objects_of(one.file, rows, frame, found.ledger, stored=stored, shares=one.shares)
         entries.append(Entry(readable(one.path), one.path, target, one.split, origin=one.file))
@@ -92,8 +95,9 @@ def assemble(source: Source, found: Found) -> Dataset:
         entries=entries,
         pictures=store,
         quarantined=tuple(lost),
+        skipped=tuple(found.pictures_skipped),
         warnings=(*found.warnings, *sizes.warnings(), *found.ledger.warnings(), *alike_warnings(found.classes)),
-        seen=len(entries) + len(lost),
+        seen=len(entries) + len(lost) + len(found.pictures_skipped),
         unit="pictures",
         files=account_files(source, found.label_files | {one.path for one in found.labelled}, found.files_lost,
                             found.reasons),

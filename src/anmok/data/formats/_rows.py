@@ -34,6 +34,7 @@ class Told:
     """What one row says of one object, in the frame that its labels were made in.
 
     `line` counts rows from 1. `box` is xyxy; None: that around the region. `name` is what its author calls the row.
+    `file` is where it stands, if not in the file that told of the picture first.
     """
 
     line: int
@@ -44,6 +45,7 @@ class Told:
     difficult: bool = False
     area: float | None = None
     name: str = ""
+    file: str | None = None
 
 
 @dataclass
@@ -67,7 +69,7 @@ class RowLedger:
     def skip_all(self, file: str, rows: Iterable[Told], reason: str = LOST) -> None:
         """The rows of a picture that is not used."""
         for row in rows:
-            self.skip(file, row.line, reason)
+            self.skip(row.file or file, row.line, reason)
 
     def account(self) -> RowAccount:
         """What accounts for all rows, together with the objects used."""
@@ -101,7 +103,7 @@ def objects_of(
         try:
             told.append(_in_pixels(row, size, (size[1], size[0]) if shares else (1, 1)))
         except RowFault as fault:
-            ledger.set_aside(file, row.line, fault)
+            ledger.set_aside(row.file or file, row.line, fault)
     boxes = np.array([row.box for row in told], np.float64).reshape(-1, 4)
     clipped = np.clip(boxes, 0, [size[1], size[0]] * 2)
     moved = np.abs(boxes - clipped).max(1, initial=0)
@@ -112,12 +114,12 @@ def objects_of(
     before: dict[Hashable, int] = {}
     for place, row in enumerate(told):
         if not sound[place]:
-            ledger.set_aside(file, row.line, _fault(row, boxes[place], size))
+            ledger.set_aside(row.file or file, row.line, _fault(row, boxes[place], size))
             continue
         key = (row.label, clipped[place].tobytes(), row.region.told() if row.region else None, row.crowd)
         if (first := before.setdefault(key, row.line)) != row.line:
             ledger.repeated += 1
-            ledger.skip(file, row.line, f"repeats row {first}")
+            ledger.skip(row.file or file, row.line, f"repeats row {first}")
             continue
         ledger.clipped += bool(moved[place] > 1e-3)
         kept.append(place)

@@ -15,8 +15,9 @@ from typing import Any
 
 from anmok.core.errors import DataError
 from anmok.core.registry import register
-from anmok.core.types import Dataset, Quarantined
-from anmok.data.formats._assembly import LOST, Found, Labelled, assemble
+from anmok.core.types import Dataset, Quarantined, Skipped
+from anmok.data.formats import _coco_write
+from anmok.data.formats._assembly import Found, Labelled, assemble
 from anmok.data.formats._coco_rows import key, read_annotation
 from anmok.data.formats._finder import Finder, NotFound
 from anmok.data.formats._json_stream import elements
@@ -36,6 +37,7 @@ class Coco:
     """Objects told in JSON."""
 
     tasks = ("detect", "segment")
+    write = staticmethod(_coco_write.write)
 
     def recognise(self, source: Source) -> Recognition:
         """Sure where a JSON file has the lists of COCO."""
@@ -57,12 +59,12 @@ class Coco:
 
 
 def _files(source: Source) -> list[str]:
-    """Paths below the root of COCO's files; of several kinds those with boxes, and those of splits if there are any."""
+    """Paths below the root of COCO's files, those of splits first; of several kinds only those with boxes."""
     if not source.is_folder:
         return [source.path.name] if _is_coco(source.path) else []
     names = [path for path in source.tree.files if path.lower().endswith(".json") and _is_coco(source.root / path)]
     names = [name for name in names if not _OTHERS.search(name.rpartition("/")[2])] or names
-    return [name for name in names if split_in_path(name)] or names
+    return sorted(names, key=lambda name: split_in_path(name) is None)
 
 
 def _is_coco(path: Path) -> bool:
@@ -148,6 +150,7 @@ class _Reading:
         self.labelled: dict[str, Labelled] = {}
         self.used: set[str] = set()
         self.lost: list[Quarantined] = []
+        self.skipped: list[Skipped] = []
         self.reasons: dict[str, str] = {}
         self.warnings: list[str] = []
         self.first_missing = ""
@@ -162,8 +165,10 @@ class _Reading:
                 allowed=f"pictures below {self.root}",
                 fix="--pictures with the folder that they lie in",
             )
-        return Found("coco", self.root, tuple(self.classes), list(self.labelled.values()), self.ledger, self.used, why,
-                     pictures_lost=self.lost, reasons=self.reasons, warnings=self.warnings)  # fmt: skip
+        return Found(
+            "coco", self.root, tuple(self.classes), list(self.labelled.values()), self.ledger, self.used, why,
+            pictures_lost=self.lost, pictures_skipped=self.skipped, reasons=self.reasons, warnings=self.warnings,
+        )  # fmt: skip
 
     def take(self, name: str) -> None:
         """Read one file. One whose pictures are all missing is passed over: people often have only a part of them."""
@@ -209,6 +214,9 @@ class _Reading:
             if isinstance(path, NotFound):
                 self.lost.append(Quarantined(shown, f"row {number} of images: {path.reason}", path.fix, number))
                 here[image] = None
+            elif path in self.labelled and self.labelled[path].split and not split_in_path(shown):
+                self.skipped.append(Skipped(shown, f"{readable(path)} is told by {self.labelled[path].file}", number))
+                here[image] = None
             elif path in self.labelled:
                 reason = f"row {number} of images names {readable(path)}, as a row of {self.labelled[path].file} does"
                 self.lost.append(Quarantined(shown, reason, "keep one of them, and its annotations", number))
@@ -232,7 +240,7 @@ class _Reading:
                                  "add the category, or remove the annotation")  # fmt: skip
                 self.ledger.set_aside(shown, row.line, fault)
             elif (labelled := here[image]) is None:
-                self.ledger.skip(shown, row.line, LOST)
+                self.ledger.skip(shown, row.line, "its picture was set aside, or is told by another file")
             else:
                 row.label = file.categories[row.label]
                 labelled.rows.append(row)
