@@ -92,7 +92,7 @@ def freeze_normalisation(module: nn.Module) -> None:
             freeze_normalisation(child)
 
 
-def proposals(strides: Sequence[int], sizes: Sequence[float]) -> RegionProposals:
+def proposals(sizes: Sequence[float]) -> RegionProposals:
     """torchvision's proposal network over the levels and the one above."""
     shapes = [centred([size]) for size in sizes]
     return RegionProposals(
@@ -142,13 +142,29 @@ def fasterrcnn_resnet50_fpn(
     """
     whole = weights in WEIGHTS or isinstance(weights, Weights)
     pretrained = not whole and wants_published(weights, published(encoder))
-    backbone, stem = pyramid_backbone(encoder, in_channels, weights if pretrained else None, whole or pretrained)
+    net = parts_of(
+        num_classes, in_channels, encoder, hidden, sizes, weights if pretrained else None, frozen=whole or pretrained
+    )
+    return net if pretrained else load(net, weights, WEIGHTS)
+
+
+def parts_of(
+    num_classes: int,
+    in_channels: int,
+    encoder: str,
+    hidden: int,
+    sizes: tuple[float, ...],
+    weights: Source,
+    *,
+    frozen: bool,
+) -> FasterRCNN:
+    """The network; `weights` those of the encoder, `frozen` as in `pyramid_backbone`."""
+    backbone, stem = pyramid_backbone(encoder, in_channels, weights, frozen)
     levels = backbone.strides
-    net = FasterRCNN(
+    return FasterRCNN(
         replace(stem.accepts, network="fasterrcnn_resnet50_fpn"),
         backbone,
-        proposals(levels, sizes[: len(levels) + 1]),
+        proposals(sizes[: len(levels) + 1]),
         heads(levels, hidden, num_classes),
         num_classes,
     )
-    return net if pretrained else load(net, weights, WEIGHTS)
