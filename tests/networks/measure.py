@@ -26,8 +26,11 @@ def key_hash(net: nn.Module) -> tuple[int, str]:
     return len(state), hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
-def multiply_adds(net: nn.Module, *size: int) -> int:
-    """Multiply-adds of convolutions and dense layers in one forward pass for one picture, counted as they run."""
+def multiply_adds(net: nn.Module, *size: int, training: bool = False) -> int:
+    """Multiply-adds of convolutions and dense layers in one forward pass for one picture, counted as they run.
+
+    `training`: with the heads that only training uses.
+    """
     total = 0
 
     def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -38,7 +41,7 @@ def multiply_adds(net: nn.Module, *size: int) -> int:
             total += output.numel() * module.in_features
 
     hooks = [m.register_forward_hook(count) for m in net.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
-    net.eval()(torch.empty(1, *size, device="meta"))
+    net.train(training)(torch.empty(1, *size, device="meta"))
     for hook in hooks:
         hook.remove()
     return total
@@ -47,7 +50,7 @@ def multiply_adds(net: nn.Module, *size: int) -> int:
 def receptive_field(net: nn.Module, upto: str | None = None) -> int:
     """Height of the last map's receptive field, pixels: r + (k - 1)·d·j along each path, the largest where they meet.
 
-    `upto`: the module whose output is asked for; by default what stands before the adaptive pooling.
+    `upto`: the module whose output is asked for; by default what stands before the adaptive pooling, or the network's.
     """
     graph = fx.symbolic_trace(net.eval())
     field: dict[fx.Node, tuple[int, int]] = {}
@@ -59,6 +62,8 @@ def receptive_field(net: nn.Module, upto: str | None = None) -> int:
         if not known:
             continue
         r, j = max(known)
+        if node.op == "output":
+            return r
         layer = graph.get_submodule(node.target) if node.op == "call_module" else None
         if isinstance(layer, nn.AdaptiveAvgPool2d):
             return r

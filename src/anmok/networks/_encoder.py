@@ -10,14 +10,15 @@ What the maps do not need (classifier, auxiliary heads, later layers) is taken o
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from anmok.core.errors import UsageError
-from anmok.networks import build
-from anmok.networks._interface import StageInfo
+from anmok.networks import TIMM, build
+from anmok.networks._interface import Accepts, StageInfo
 from anmok.networks._pretrained import Source
 
 TRIAL = 64  # height and width of the picture that shows which parameters the maps need
@@ -51,7 +52,7 @@ class Encoder(nn.Module):
         net: Any = name
         if isinstance(name, str):
             net = build(name, num_classes=1, in_channels=in_channels, weights=weights)
-        self.net, self.accepts = net, net.accepts
+        self.net, self.accepts = net, _accepted(net)
         self.pooled = hasattr(net, "before_pooling")
         stages: tuple[StageInfo, ...] = net.before_pooling if self.pooled else net.stages
         if not stages:
@@ -73,6 +74,13 @@ class Encoder(nn.Module):
         return [maps[i] for i in self.kept]
 
 
+def _accepted(net: Any) -> Accepts:
+    """What the network accepts. timm does not say how small a picture may be: so that its coarsest map has a cell."""
+    if not net.accepts.network.startswith(TIMM) or not net.stages:
+        return net.accepts
+    return replace(net.accepts, smallest=max(net.accepts.smallest, *(stage.stride for stage in net.stages), 1))
+
+
 def freeze(encoder: Encoder, stride: int) -> None:
     """Stop learning in everything that the maps up to `stride` depend on, as detectors do with pretrained edges."""
     fine = [i for i, stage in enumerate(encoder.stages) if stage.stride <= stride]
@@ -81,18 +89,27 @@ def freeze(encoder: Encoder, stride: int) -> None:
 
 
 def _behind(encoder: Encoder, places: Collection[int]) -> list[nn.Parameter]:
-    """The parameters that the maps at `places` depend on, found by asking autograd."""
-    was_training = encoder.training
-    parameters = [one for one in encoder.parameters() if one.requires_grad]
+    """The parameters that the maps at `places` depend on, read from the graph that autograd keeps of them."""
+    was_training, frozen = encoder.training, [one for one in encoder.parameters() if not one.requires_grad]
     like = next(encoder.parameters())
     side = max(TRIAL, encoder.accepts.smallest)
     x = torch.zeros(1, encoder.accepts.channels, side, side, dtype=like.dtype, device=like.device)
+    encoder.eval().requires_grad_(True)
     with torch.enable_grad():
-        maps = encoder.eval()(x)
-        total = torch.stack([like.new_zeros(()), *(maps[i].sum() for i in places)]).sum()
-        slopes = torch.autograd.grad(total, parameters, allow_unused=True) if total.requires_grad else []
+        maps = encoder(x)
     encoder.train(was_training)
-    return [one for one, slope in zip(parameters, slopes, strict=False) if slope is not None]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    waiting = [maps[i].grad_fn for i in places]
+    seen, leaves = set(waiting), set()
+    while waiting:
+        node = waiting.pop()
+        if hasattr(node, "variable"):  # the end of a branch, where a parameter's gradient would gather
+            leaves.add(id(node.variable))
+        before = {earlier for earlier, _ in node.next_functions if earlier is not None} - seen
+        seen |= before
+        waiting += before
+    return [one for one in encoder.parameters() if id(one) in leaves]
 
 
 def _take_out_unused(encoder: Encoder) -> None:
