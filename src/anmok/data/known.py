@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from anmok.core.errors import DataError
+from anmok.core.types import Dataset
 from anmok.data import samples
 from anmok.data.places import cache_folder
+from anmok.data.samples.damaged import damaged
+from anmok.data.samples.domains import domains
+from anmok.data.samples.garments import FASHION_MNIST
+from anmok.data.samples.scenes import as_segmentation, scenes
 
-FASHION_MNIST = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
 _FASHION_MNIST_LABELS = {  # SHA-256 of the label bytes of the published parts
     "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7": "training",
     "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9": "test",
@@ -80,4 +74,30 @@ KNOWN: dict[str, Callable[[], Path]] = {
     "fashion-mnist": fashion_mnist_folder,
     "fashion-mnist-small": small_fashion_mnist_folder,
     "samples": small_fashion_mnist_folder,
+}
+
+
+@dataclass(frozen=True)
+class Built:
+    """A data set that is made when it is asked for: the tasks it serves, and what makes it for one of them."""
+
+    tasks: tuple[str, ...]
+    make: Callable[[str], Dataset]
+
+
+def _scenes(side: int, train: int, test: int) -> Built:
+    def make(task: str) -> Dataset:
+        dataset = scenes(train, test, side)
+        return dataset if task == "detect" else as_segmentation(dataset)
+
+    return Built(("detect", "segment"), make)
+
+
+BUILT: dict[str, Built] = {
+    "scenes": _scenes(128, 600, 200),
+    "scenes-96": _scenes(96, 600, 200),
+    "scenes-192": _scenes(192, 1000, 300),
+    "domains": Built(("translate",), lambda task: domains()),
+    "noisy": Built(("reconstruct",), lambda task: damaged("noise")),
+    "masked": Built(("reconstruct",), lambda task: damaged("strokes")),
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 from anmok.core.errors import DataError, UsageError, nearest, unknown_name
 from anmok.core.types import Dataset, Entry
 from anmok.data.archive import extracted, is_archive
-from anmok.data.known import KNOWN
+from anmok.data.known import BUILT, KNOWN
 from anmok.data.source import FORMATS, ReadOptions, Recognition, Source
 
 _ENOUGH = 0.5  # a format less sure than this is not believed
@@ -39,7 +39,8 @@ def load_data(
 
     Args:
         path: a folder, a file, an archive (.zip, .tar, .tar.gz …), or the name of a known data set: "fashion-mnist",
-            "fashion-mnist-small", "samples".
+            "fashion-mnist-small", "samples"; or of one that is made when it is asked for: "scenes", "scenes-96",
+            "scenes-192", "domains", "noisy", "masked".
         task: what the data is for, where it fits more than one: masks drawn from COCO's outlines for "segment", say.
             Pictures of any kind serve to "reconstruct" and to "generate".
         format: the format's name, where it should not be recognised.
@@ -55,6 +56,10 @@ def load_data(
     >>> load_data("samples").splits
     {'train': 6000, 'test': 1000}
     """
+    if task is not None and task not in TASKS:
+        raise unknown_name("task", task, TASKS)
+    if (built := _built(path, task)) is not None:
+        return built
     place = find_data(path)
     options = ReadOptions(
         path_column=path_column,
@@ -66,8 +71,6 @@ def load_data(
         follow_links=follow_links,
         task=task,
     )
-    if task is not None and task not in TASKS:
-        raise unknown_name("task", task, TASKS)
     source, note = Source(place, options), ""
     if place.is_file() and is_archive(place):
         source, note = Source(extracted(place), options), f"inside the archive {place.name}: "
@@ -79,6 +82,19 @@ def load_data(
     dataset = _for_task(FORMATS[name]().read(source), task)
     dataset.accounts()
     return replace(dataset, why=note + dataset.why)
+
+
+def _built(path: str | Path, task: str | None) -> Dataset | None:
+    """The data set that is made under this name, unless the name is that of a file or folder."""
+    name = str(path).lower()
+    if name not in BUILT or Path(path).expanduser().exists():
+        return None
+    known = BUILT[name]
+    if task is not None and task not in (*known.tasks, *_ANY):
+        raise UsageError(f"{name} do not serve this task", got=task, allowed=", ".join((*known.tasks, *_ANY)))
+    dataset = _for_task(known.make(task if task in known.tasks else known.tasks[0]), task)
+    dataset.accounts()
+    return dataset
 
 
 def _serves(name: str, task: str | None) -> bool:
@@ -109,11 +125,11 @@ def find_data(path: str | Path) -> Path:
     if not exists and str(path).lower() in KNOWN:
         return KNOWN[str(path).lower()]()
     if not exists:
-        guess = nearest(str(path), KNOWN) or _neighbour(place)
+        guess = nearest(str(path), [*KNOWN, *BUILT]) or _neighbour(place)
         raise DataError(
             "nothing is there",
             path=place,
-            allowed=f"{_FORMS}; or one of the known data sets {', '.join(sorted(KNOWN))}",
+            allowed=f"{_FORMS}; or one of the known data sets {', '.join(sorted([*KNOWN, *BUILT]))}",
             fix=guess and f"{guess!r}",
         )
     if not place.is_file() and not place.is_dir():

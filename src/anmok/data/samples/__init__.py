@@ -2,6 +2,9 @@
 
 `fashion_mnist`: a stratified part of Fashion-MNIST, 6,000 training and 1,000 test pictures. See each folder's
 SOURCE.md; `make.py` made the files.
+
+What else is bundled is built from these garments when it is asked for, always alike: `scenes.py` (for segment and
+detect), `domains.py` (for translate), `damaged.py` (pairs for reconstruct). `anmok.data.known` gives them their names.
 """
 
 from __future__ import annotations
