@@ -10,6 +10,9 @@ and pixels that are not judged make no outline.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -20,13 +23,13 @@ from anmok.metrics.precision_recall import ClassCounts
 TOLERANCE = 0.0075  # of the picture's diagonal, as in the paper
 
 
-def tolerance_for(shape: tuple[int, ...]) -> int:
+def tolerance_for(shape: Sequence[int]) -> int:
     """Pixels that an outline may be off in a picture of this (height, width): 0.75 % of the diagonal, at least 1.
 
     >>> tolerance_for((96, 96)), tolerance_for((375, 500))
     (1, 5)
     """
-    return max(1, round(TOLERANCE * float(np.hypot(*shape))))
+    return max(1, round(TOLERANCE * math.hypot(*shape)))
 
 
 def outlines(classes: ArrayLike, ignore: int | None = IGNORE) -> NDArray[np.bool_]:

@@ -49,9 +49,11 @@ class Structures:
         """The objects of several pictures, which are numbered in this order."""
         known = list(parts)
         pictures = [np.full(len(part.classes), number) for number, part in enumerate(known)]
-        columns = (np.concatenate([getattr(part, name) for part in known]) for name in
-                   ("classes", "areas", "covered", "centres"))  # fmt: skip
-        return cls(*columns, np.concatenate(pictures))
+        columns = {
+            name: np.concatenate([getattr(part, name) for part in known])
+            for name in ("classes", "areas", "covered", "centres")
+        }
+        return cls(**columns, pictures=np.concatenate(pictures))
 
 
 def structures(
