@@ -59,7 +59,9 @@ __all__ = [
     "decode_with_notes",
     "fit_picture",
     "load_picture",
+    "opened",
     "read_frame",
+    "recognised",
 ]
 
 MAX_PIXELS = 200_000_000
@@ -124,24 +126,25 @@ def load_picture(source: Path | str | bytes, preparation: Preparation, *, max_pi
 
 def read_frame(source: Path | str | bytes, *, max_pixels: int = MAX_PIXELS) -> Frame:
     """Upright size and orientation from the file's header; nothing is decoded. Raises `PictureError`."""
-    path = None if isinstance(source, bytes) else Path(source)
-    try:
-        with _opened(source) as file:
-            return _frame(file, path, max_pixels)
-    except PictureError:
-        raise
-    except Exception as error:  # see `decode_with_notes`
-        raise _refusal(error, path) from error
+    with opened(source) as (file, path):
+        return _frame(file, path, max_pixels)
 
 
 def decode_with_notes(
     source: Path | str | bytes, *, at_least: int | None = None, max_pixels: int = MAX_PIXELS
 ) -> Decoded:
     """As `decode`, with what the user should know about the file."""
+    with opened(source) as (file, path):
+        return _decode(file, path, at_least, max_pixels)
+
+
+@contextmanager
+def opened(source: Path | str | bytes) -> Iterator[tuple[IO[bytes], Path | None]]:
+    """A picture's bytes to read from, and its path if it has one. Whatever fails inside becomes a `PictureError`."""
     path = None if isinstance(source, bytes) else Path(source)
     try:
         with _opened(source) as file:
-            return _decode(file, path, at_least, max_pixels)
+            yield file, path
     except PictureError:
         raise
     # Decoders of hostile bytes raise whatever they like (struct.error, MemoryError, RecursionError, zlib.error …);
@@ -193,7 +196,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _decode(file: IO[bytes], path: Path | None, at_least: int | None, max_pixels: int) -> Decoded:
-    kind, image = _recognised(file, path, max_pixels)
+    kind, image = recognised(file, path, max_pixels)
     notes = []
     if path is not None and not extension_fits(kind, path.suffix):
         notes.append(f"the extension does not fit: this is {kind}")
@@ -220,14 +223,14 @@ def _decode(file: IO[bytes], path: Path | None, at_least: int | None, max_pixels
 
 
 def _frame(file: IO[bytes], path: Path | None, max_pixels: int) -> Frame:
-    kind, image = _recognised(file, path, max_pixels)
+    kind, image = recognised(file, path, max_pixels)
     # Pillow decodes a PNG in full to look for EXIF behind the pixels.
     turn = UPRIGHT if kind == "PNG" and not png_may_tell_orientation(file) else _orientation(image)
     size = (image.height, image.width)
     return Frame(size if kind == "TIFF" else upright_size(size, turn), turn)
 
 
-def _recognised(file: IO[bytes], path: Path | None, max_pixels: int) -> tuple[str, Image.Image]:
+def recognised(file: IO[bytes], path: Path | None, max_pixels: int) -> tuple[str, Image.Image]:
     """What kind of picture this is, and the picture with its header read and nothing decoded."""
     head = file.read(HEAD)
     kind = sniff(head)
