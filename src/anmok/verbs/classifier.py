@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from anmok.core.errors import UsageError, nearest
 from anmok.core.preparation import Preparation
-from anmok.core.weights import Preprocessing, Weights, imagenet_classes, is_here
+from anmok.core.weights import Preprocessing, imagenet_classes
 from anmok.engine.devices import choose
-from anmok.networks import NETWORKS, TIMM, build, published
+from anmok.networks import NETWORKS, TIMM, build
 from anmok.tasks.classify import Classification, Classify
+from anmok.tasks.published import RANDOM, build_published, prepared_as, version_here
 from anmok.verbs.subject import Subject
 
 NATURAL = 224  # pixels, for networks that do not say
-RANDOM = "random"
 
 
 class Classifier(Subject):
@@ -88,37 +87,13 @@ def named(name: str, weights: str | None = None, *, imgsz: int | None = None, de
     Raises:
         UsageError: no such network or weights, or nothing that could be used without a download.
     """
-    files = published(name)
-    if weights is None:
-        weights = _here_already(name, files)
+    weights = version_here(name) if weights is None else weights
     if weights == RANDOM:
         network = build(name, num_classes=None, in_channels=None)
         return Classifier(network, None, preparation_for(network, imgsz), title=f"{name} (random)", device=device)
-    if weights not in {"imagenet", *files}:
-        allowed = ", ".join([*(["imagenet"] if files or name.startswith(TIMM) else []), *files, RANDOM])
-        raise UsageError(f"{name} has no published weights of this name", got=repr(weights), allowed=allowed,
-                         fix="anmok.Classifier(network, classes) in Python, for weights of your own")  # fmt: skip
-    network = build(name, num_classes=None, in_channels=None, weights=weights)
-    file = files.get(weights) or (list(files.values())[-1] if files else None)
-    of_timm: Any = network  # timm's networks know for themselves what they were trained on
-    looks = of_timm.preprocessing if file is None else file.preprocessing
-    outputs = of_timm.net.num_classes if file is None else file.classes
-    classes = imagenet_classes() if outputs == len(imagenet_classes()) else None
-    return Classifier(network, classes, prepared_as(looks, imgsz), title=name, device=device)
-
-
-def _here_already(name: str, files: Mapping[str, Weights]) -> str:
-    for version, file in reversed(list(files.items())):
-        if is_here(file):
-            return version
-    if not files and not name.startswith(TIMM):
-        raise UsageError(f"{name} has no published weights", allowed=RANDOM,
-                         fix=f"anmok train DATA --net {name}, then name the run; or --weights {RANDOM}")  # fmt: skip
-    raise UsageError(
-        f"the published weights of {name} are not on this machine, and nothing is downloaded unasked",
-        allowed=", ".join(["imagenet", *files, RANDOM]),
-        fix="--weights imagenet to download them, or efficientnet_lite0, whose weights are installed with anmok",
-    )
+    network, preparation, known = build_published(name, weights, imgsz=imgsz)
+    classes = imagenet_classes() if known == len(imagenet_classes()) else None
+    return Classifier(network, classes, preparation, title=name, device=device)
 
 
 def preparation_for(network: nn.Module, imgsz: int | None = None) -> Preparation:
@@ -134,16 +109,6 @@ def preparation_for(network: nn.Module, imgsz: int | None = None) -> Preparation
         raise UsageError("pictures have one or three channels", got=f"a network that reads {read}", allowed="1 or 3")
     side = imgsz or (accepts.natural if accepts is not None else NATURAL)
     return prepared_as(Preprocessing(size=side, resize=side), side, read)
-
-
-def prepared_as(looks: Preprocessing, imgsz: int | None, channels: int = 3) -> Preparation:
-    """Published preprocessing as a `Preparation`; another size keeps the proportion of resize and crop."""
-    size = imgsz or looks.size
-    store = max(size, round(size * looks.resize / looks.size))
-    grey = channels == 1
-    mean = (sum(looks.mean) / 3,) if grey else looks.mean
-    std = (sum(looks.std) / 3,) if grey else looks.std
-    return Preparation(size, store, channels, interpolation=looks.interpolation, mean=mean, std=std)
 
 
 def _numbered(network: nn.Module, preparation: Preparation) -> tuple[str, ...]:

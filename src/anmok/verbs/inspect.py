@@ -21,7 +21,8 @@ from anmok.anatomy.text import render
 from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
 from anmok.networks import build, card, published
-from anmok.verbs.classifier import NATURAL, Classifier, is_network, preparation_for, prepared_as
+from anmok.tasks.published import prepared_as
+from anmok.verbs.classifier import NATURAL, Classifier, is_network, preparation_for
 from anmok.verbs.opened import OpenedRun, subject_of
 from anmok.verbs.predict import prepared_picture
 from anmok.verbs.settings import InspectSettings
