@@ -14,6 +14,7 @@ from rich.table import Table
 _WIDE = 10_000  # columns where no terminal limits them: one line a row for grep
 SHOWN = 20  # quarantined items listed before "and more"
 BUSY = 0.5  # processes a core beyond which measured times deserve a word
+COLUMNS = 5  # figures of a class that fit a terminal; --json has all
 FEW = 3  # pictures listed for each problem
 
 
@@ -45,17 +46,23 @@ def print_table(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 def print_report(report: Any) -> None:
     """Figures with intervals, then a line a class."""
     names = [name for name in report.figures if not name.endswith(("_low", "_high"))]
-    rows = [[n.replace("_", " "), *(f"{report.figures[n + e]:.4f}" for e in ("", "_low", "_high"))] for n in names]
+    rows = [[_words(n), *(f"{report.figures[n + e]:.4f}" for e in ("", "_low", "_high"))] for n in names]
     print_table(["figure", "value", "95 % from", "to"], rows)
     print()
     for line in _sentences(report.tables):
         print(f"{line}\n")
     classes = report.tables.get("classes", ())
     if classes:
-        figures = [name for name in classes[0] if f"{name}_low" in classes[0]]
-        heading = ["class", "pictures", *(name.replace("_", " ") for name in figures)]
+        figures = [name for name in classes[0] if f"{name}_low" in classes[0]][:COLUMNS]
+        heading = ["class", "pictures", *map(_words, figures)]
         print_table(heading, [[row["class"], row["pictures"], *(_ranged(row, name) for name in figures)]
                               for row in classes])  # fmt: skip
+    sizes = report.tables.get("sizes", ())
+    if sizes:
+        print()
+        rows = [[row["class"], f"{row['size']}, {row['least']:,} to {row['most']:,}", row["objects"],
+                 _ranged(row, "recall")] for row in sizes]  # fmt: skip
+        print_table(["objects of", "pixels", "there", "found"], rows)
     groups = report.tables.get("groups", ())
     if groups:
         print()
@@ -63,6 +70,11 @@ def print_report(report: Any) -> None:
         print_table(["group, weakest first", "pictures", "accuracy"], rows)
         if len(groups) > SHOWN:
             print(f"and {len(groups) - SHOWN:,} more; --json lists all")
+
+
+def _words(name: str) -> str:
+    """A figure's name as people write it."""
+    return name.replace("_", " ").replace("iou", "IoU").replace("f1", "F1")
 
 
 def seeds_text(found: Any) -> str:

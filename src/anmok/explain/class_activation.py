@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch.nn.functional as F
-
 from torch import Tensor, nn
 
 from anmok.core.errors import UsageError, nearest
@@ -39,7 +38,8 @@ def class_activation(
         network: any classifier with convolutions, (1, C, H, W) → (1, classes).
         picture: (C, H, W), float, normalised as in training; grey or RGB, any size the network takes.
         target: class id; None: the likeliest.
-        layer: a module's name as in `network.named_modules()`; None: `last_feature_layer`.
+        layer: a module's name as in `network.named_modules()`; None: what `network.feature_layer(batch)` says where
+            it has one, else `last_feature_layer`.
 
     Raises:
         UsageError: no such layer, no convolution, or the layer's output is no stack of maps.
@@ -47,7 +47,7 @@ def class_activation(
     batch = prepared(network, picture)
     with ready(network):
         target, score = answer(network, batch, target)
-        name = last_feature_layer(network, batch) if layer is None else layer
+        name = _own_layer(network, batch) if layer is None else layer
         module = _named(network, name)
         from captum.attr import LayerGradCam  # brings matplotlib: only who explains pays for it
 
@@ -70,9 +70,7 @@ def last_feature_layer(network: nn.Module, batch: Tensor) -> str:
     addition of a skip that follow the convolution are included, and pooling is not. Modules that run more than once in
     a pass (a shared ReLU) are passed over.
     """
-    calls = _calls(network, batch)
-    often = {id(call.module) for place, call in enumerate(calls) if any(c.module is call.module for c in calls[:place])}
-    once = [call for call in calls if id(call.module) not in often and len(call.shape) == 4]
+    once = _once(network, batch)
     convolutions = [place for place, call in enumerate(once) if _is_map(call) and isinstance(call.module, CONVOLUTIONS)]
     if not convolutions:
         raise UsageError("class activation needs a convolution whose output has 2 × 2 positions or more",
@@ -81,6 +79,34 @@ def last_feature_layer(network: nn.Module, batch: Tensor) -> str:
     last = convolutions[-1]
     size = once[last].shape[-2:]
     return [call.name for call in once[last:] if call.shape[-2:] == size and call.name][-1]
+
+
+def coarsest_feature_layer(network: nn.Module, batch: Tensor, least: int = 6) -> str:
+    """The last layer at the coarsest maps that still have `least` × `least` positions.
+
+    For networks that end at full size again, as segmentation does: their last maps are the answer itself. Where no map
+    is that fine, or no convolution makes one, the rule of `last_feature_layer` holds.
+    """
+    once = [call for call in _once(network, batch) if call.name]
+    sizes = {
+        call.shape[-2:] for call in once if min(call.shape[-2:]) >= least and isinstance(call.module, CONVOLUTIONS)
+    }
+    if not sizes:
+        return last_feature_layer(network, batch)
+    coarsest = min(sizes, key=lambda size: size[0] * size[1])
+    return [call.name for call in once if call.shape[-2:] == coarsest][-1]
+
+
+def _own_layer(network: nn.Module, batch: Tensor) -> str:
+    own = getattr(network, "feature_layer", None)
+    return last_feature_layer(network, batch) if own is None else own(batch)
+
+
+def _once(network: nn.Module, batch: Tensor) -> list[_Call]:
+    """The turns that hand out maps, of modules that run once in a pass."""
+    calls = _calls(network, batch)
+    often = {id(call.module) for place, call in enumerate(calls) if any(c.module is call.module for c in calls[:place])}
+    return [call for call in calls if id(call.module) not in often and len(call.shape) == 4]
 
 
 def _is_map(call: _Call) -> bool:

@@ -105,6 +105,16 @@ class SegmentationTally:
     def __len__(self) -> int:
         return len(self._rows)
 
+    @property
+    def rows(self) -> Floats:
+        """What each picture adds to the sums that all figures are formulas of, (N, COUNTS · C)."""
+        return np.stack(self._rows).reshape(len(self._rows), -1)
+
+    @property
+    def present(self) -> Floats:
+        """Pixels of each class in each picture, (N, C)."""
+        return np.stack([row[2] for row in self._rows])
+
     def add(
         self,
         target: ArrayLike,
@@ -168,6 +178,28 @@ class SegmentationTally:
             return {}
         rows = np.stack([one.numbers for one in self._matched])
         return dict(zip(OBJECT_FIGURES, bootstrap_of_sums(_of_objects, rows, resamples, seed), strict=True))
+
+
+def paired_differences(
+    first: SegmentationTally, second: SegmentationTally, seed: int = 0, resamples: int = 1000
+) -> dict[str, Interval]:
+    """Every figure of `first` minus the same of `second`, with 95 % intervals: pictures are drawn in pairs.
+
+    Both must have counted the same pictures in the same order, with the same classes.
+
+    Raises:
+        UsageError: they counted different numbers.
+    """
+    if first.rows.shape != second.rows.shape:
+        raise UsageError("pairs need the same pictures and classes", got=f"{first.rows.shape} and {second.rows.shape}")
+    names = (*FIGURES, "mean_boundary_f1")
+
+    def difference(sums: Floats) -> Floats:
+        one, other = (_formulas(part)[..., : len(names)] for part in np.split(sums, 2, axis=-1))
+        return one - other
+
+    both = np.concatenate([first.rows, second.rows], axis=1)
+    return dict(zip(names, bootstrap_of_sums(difference, both, resamples, seed), strict=True))
 
 
 def _columns(counts: ClassCounts) -> tuple[Floats, Floats, Floats]:

@@ -80,8 +80,15 @@ class Model(engine.Task, Protocol):
     def normalise(self, pictures: Tensor) -> Tensor:
         """uint8 (N, C, H, W) → float32 as the network wants it."""
 
-    def scorer(self) -> nn.Module:
-        """Normalised pictures (N, C, S, S) → one score a class (N, classes): what explanations ask.
+    def to_explain(self, x: Tensor, target: int | None) -> tuple[nn.Module, int | None]:
+        """What explanations ask about a normalised picture (C, S, S), and which class is explained.
+
+        Args:
+            x: the picture.
+            target: the class somebody named, or None.
+
+        Returns:
+            A module (N, C, S, S) → one score a class (N, classes), and the class; None: the likeliest.
 
         Raises:
             UsageError: answers of this kind have no such scores.

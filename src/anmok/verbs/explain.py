@@ -63,13 +63,13 @@ def explain(
     method = EXPLAINERS[asked.method]
     one = subject_of(subject, asked.weights)
     asked.refuse_foreign(one.kind.name)
-    scorer = one.model.scorer()
     if asked.target is not None and asked.target not in one.classes:
         raise _no_such_class(asked.target, one.classes)
     target = None if asked.target is None else one.classes.index(asked.target)
     options: dict[str, Any] = {} if asked.layer is None else {"layer": asked.layer}
     pixels = prepared_picture(picture, one.preparation)
     x = one.model.normalise(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None])[0]
+    scorer, target = one.model.to_explain(x, target)
     found = method(scorer, x, target, **options)
     verdict = _judged(scorer, x, method, found, options, Terminal(quiet)) if asked.verdict else None
     out = asked.out or one.path / _file_name(one, Path(picture), asked.method)

@@ -118,14 +118,21 @@ def _curves(
             if any(name in row for row in history)
         ]
 
-    losses = {name: name for name in history[0] if name.endswith("_loss")}
+    drawn = {name for lines in plan.kind.curves.values() for name in lines}
+    losses = [name for name in history[0] if name.startswith(("train_", "val_")) and name not in drawn]
     named = {"train_loss": "training (augmented)", "val_loss": "validation"}
     charts = [
-        content.Chart("Loss", series({name: named.get(name, name) for name in losses}), mark=mark),
+        content.Chart("Loss", series({name: named.get(name, _plain(name)) for name in losses}), mark=mark),
         *(content.Chart(title, series(lines), kind="share", mark=mark) for title, lines in plan.kind.curves.items()),
         content.Chart("Learning rate", series({name: name for name in history[0] if name.startswith("lr")})),
     ]
     return [chart for chart in charts if chart.series]
+
+
+def _plain(column: str) -> str:
+    """A column of results.csv in words: `val_cross_entropy` is the validation's cross entropy."""
+    split, _, figure = column.partition("_")
+    return f"{ {'train': 'training', 'val': 'validation'}[split] }, {figure.replace('_', ' ')}"
 
 
 def _network(card: Mapping[str, Any], plan: TrainingPlan, model: Model) -> content.Network:

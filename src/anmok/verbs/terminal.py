@@ -57,5 +57,6 @@ def figures_line(figures: Mapping[str, Any]) -> str:
     parts = []
     for name, figure in figures.items():
         value, low, high = (100 * float(getattr(figure, part)) for part in ("value", "low", "high"))
-        parts.append(f"{name.replace('_', ' ')} {value:.1f} % ({low:.1f} to {high:.1f})")
+        told = name.replace("_", " ").replace("iou", "IoU").replace("f1", "F1")
+        parts.append(f"{told} {value:.1f} % ({low:.1f} to {high:.1f})")
     return ", ".join(parts)

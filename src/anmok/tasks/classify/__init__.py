@@ -35,7 +35,10 @@ class Classification:
 
     name = "classify"
     headlines = ("accuracy",)
-    curves: Mapping[str, Mapping[str, str]] = {"Accuracy": {"val_accuracy": "validation"}}
+    curves: Mapping[str, Mapping[str, str]] = {
+        "Accuracy": {"val_accuracy": "validation"},
+        "Macro recall": {"val_macro_recall": "validation"},
+    }
 
     def plan(self, dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
         """Network, picture size and recipe, chosen from the data where the person did not choose."""

@@ -131,9 +131,9 @@ class Classify:
                 loss = loss + AUXILIARY_WEIGHT * cross_entropy(side, targets, self.recipe.label_smoothing, weight)
         return {"loss": loss}
 
-    def scorer(self) -> nn.Module:
-        """The network itself."""
-        return self.network
+    def to_explain(self, x: Tensor, target: int | None) -> tuple[nn.Module, int | None]:
+        """The network itself, and the class named."""
+        return self.network, target
 
     @torch.no_grad()
     def logits(self, batch: Batch) -> Tensor:

@@ -1,0 +1,50 @@
+"""Answers for pictures that nobody annotated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from anmok.core.types import Pictures, Prediction
+from anmok.tasks.segment.colours import overlaid
+from anmok.tasks.segment.evaluating import prediction
+from anmok.tasks.segment.learning import Segment
+from anmok.tasks.segment.maps import class_maps
+from anmok.tasks.segment.measuring import class_shares
+
+OVERLAY_SIDE = 1600  # pixels: an overlay is for looking at; the class map has every pixel
+
+
+def answers(
+    model: Segment, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], batch: int,
+    overlays: bool = False,
+) -> Iterator[Prediction]:  # fmt: skip
+    """One prediction a picture, in order: its class map, and each class's share of the pixels.
+
+    `overlays`: the class map over the picture too, as `Prediction.picture`.
+    """
+    for found in class_maps(model, pictures, locators, batch):
+        if found.error is not None:
+            error = found.error
+            yield Prediction(
+                names[found.position], error=f"{error.what}; try: {error.fix}" if error.fix else error.what
+            )
+            continue
+        assert found.mask is not None and found.pixels is not None
+        shares = class_shares(found.mask, len(model.classes))
+        answer = prediction(names[found.position], shares, model.classes, found.mask)
+        yield replace(answer, picture=overlay(found.pixels, found.mask)) if overlays else answer
+
+
+def overlay(pixels: np.ndarray, mask: np.ndarray, side: int = OVERLAY_SIDE) -> np.ndarray:
+    """The class map over the picture, its longer side at most `side`: uint8 (h, w, 3)."""
+    height, width = mask.shape
+    if max(height, width) > side:
+        size = (max(1, round(width * side / max(mask.shape))), max(1, round(height * side / max(mask.shape))))
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+        pixels = np.asarray(image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)).reshape(size[1], size[0], -1)
+        mask = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+    return overlaid(pixels, mask)
