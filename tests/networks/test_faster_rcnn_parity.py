@@ -22,12 +22,13 @@ NAMES = {"fasterrcnn_resnet50_fpn": FasterRCNN, "maskrcnn_resnet50_fpn": MaskRCN
 
 @functools.cache
 def theirs(name: str) -> nn.Module:
-    """torchvision's network on a ResNet-18, everything random that could be 0 or 1; sampling takes whatever there is."""
+    """torchvision's network on a ResNet-18, nothing at 0 or 1; sampling takes whatever there is."""
     torch.manual_seed(0)
     backbone = resnet_fpn_backbone(backbone_name="resnet18", weights=None, norm_layer=nn.BatchNorm2d)
     net = NAMES[name](
         backbone, num_classes=8, image_mean=[0.0] * 3, image_std=[1.0] * 3, min_size=min(SIZE), max_size=max(SIZE),
-        box_score_thresh=0.02, box_detections_per_img=LIMIT[name], rpn_post_nms_top_n_test=60, rpn_post_nms_top_n_train=60,
+        box_score_thresh=0.02, box_detections_per_img=LIMIT[name], rpn_post_nms_top_n_test=60,
+        rpn_post_nms_top_n_train=60,
         rpn_batch_size_per_image=100_000, box_batch_size_per_image=100_000, box_positive_fraction=0.5,
     )  # fmt: skip
     for module in net.modules():

@@ -184,5 +184,5 @@ def _overlap_by_class(target: Target, regions: Tensor, num_classes: int) -> Floa
     """The largest IoU of each region with an object of each class: (R, C)."""
     overlaps = iou(target["boxes"].float(), regions)
     best = regions.new_zeros(num_classes, len(regions))
-    best = best.index_reduce(0, target["labels"], overlaps, "amax") if len(overlaps) else best
+    best = best.scatter_reduce(0, target["labels"][:, None].expand_as(overlaps), overlaps, "amax")
     return best.T.cpu().numpy()

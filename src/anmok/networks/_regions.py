@@ -149,7 +149,8 @@ def warp(pictures: Tensor, regions: Sequence[Tensor], size: int = 227, context: 
     for picture, own in zip(pictures, regions, strict=True):
         for box in own.tolist():
             (left, top, right, bottom), (x1, y1, x2, y2) = context_window(box, tuple(picture.shape[1:]), size, context)
-            window = picture[None, :, top:bottom, left:right]
-            crops[place, :, y1:y2, x1:x2] = F.interpolate(window, (y2 - y1, x2 - x1), mode="bilinear")[0]
+            if left < right and top < bottom and x1 < x2 and y1 < y2:  # some of it lies in the picture
+                window = picture[None, :, top:bottom, left:right]
+                crops[place, :, y1:y2, x1:x2] = F.interpolate(window, (y2 - y1, x2 - x1), mode="bilinear")[0]
             place += 1
     return crops
