@@ -27,6 +27,7 @@ from anmok.anatomy.arithmetic import (
 )
 from anmok.anatomy.dissect import anatomy
 from anmok.anatomy.drawing import draw
+from anmok.anatomy.enlarging import enlarging_figure, explain_enlarging
 from anmok.anatomy.figures import save
 from anmok.anatomy.filters import KERNELS, apply_kernel, as_picture, kernels_figure
 from anmok.anatomy.maps import feature_maps, filters_figure, filters_of, maps_figure
@@ -56,9 +57,11 @@ __all__ = [
     "conv_output",
     "conv_parameters",
     "draw",
+    "enlarging_figure",
     "explain_1x1",
     "explain_conv_output",
     "explain_cost",
+    "explain_enlarging",
     "explain_pool_output",
     "explain_same_padding",
     "explain_transposed_output",
