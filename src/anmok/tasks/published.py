@@ -35,6 +35,15 @@ def version_here(name: str) -> str:
     )
 
 
+def preparation_of(name: str, weights: str, imgsz: int | None = None, in_channels: int = 3) -> Preparation:
+    """What pictures must go through for these published weights, without building the network where that is known."""
+    files = published(name)
+    if weights in files or (weights == "imagenet" and files):
+        file = files.get(weights) or list(files.values())[-1]
+        return prepared_as(file.preprocessing, imgsz, in_channels)
+    return build_published(name, weights, in_channels=in_channels, imgsz=imgsz)[1]
+
+
 def build_published(
     name: str, weights: str, *, num_classes: int | None = None, in_channels: int | None = None, imgsz: int | None = None
 ) -> tuple[nn.Module, Preparation, int]:

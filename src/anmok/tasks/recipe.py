@@ -20,6 +20,7 @@ SMALL = 64  # pictures up to this side keep every pixel
 SIDES = (32, 48, 64, 96, 128)  # larger ones are brought to one of these: a network from scratch learns little above
 BATCHES = ((10_000, 256), (2_000, 128), (500, 32), (0, 16))  # from so many training pictures, so many a step
 MANY = 20  # epochs; in fewer, a network has no time to learn shifted pictures as well (measured on Fashion-MNIST)
+FINE_TUNING = 5  # epochs
 LOOKED_AT = 64  # pictures opened to learn size and colour before training
 
 
@@ -51,6 +52,11 @@ class Descent:
     patience: int | None = None
     mirror: bool = False
     augment: Augment = field(default_factory=Augment)
+
+    @property
+    def pace(self) -> str:
+        """What will be learned how long, in words."""
+        return f"batch {self.batch}, up to {self.epochs} epochs"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as the run's card stores them."""
@@ -89,11 +95,45 @@ class Recipe(Descent):
         label_smoothing: share of every target spread over all classes.
         balance: what is done about uneven classes: "none", "weights" or "sampling", see `anmok.tasks.balance`.
         focus: after the first epoch, show more often what the network is in doubt about, see `anmok.tasks.focus`.
+        pretrained: the published weights to start from, see `anmok.tasks.classify.transfer`; None: from nothing.
+        frozen: only the last layer learns, on the features of the pretrained rest.
+        freeze: so many of the network's first blocks keep their pretrained weights in fine-tuning.
     """
 
     label_smoothing: float = 0.1
     balance: str = "none"
     focus: bool = False
+    pretrained: str | None = None
+    frozen: bool = False
+    freeze: int = 0
+
+    @property
+    def pace(self) -> str:
+        """What will be learned how long, in words."""
+        return "its last layer alone" if self.frozen else super().pace
+
+
+def choose_transfer(pictures: int, network: str, weights: str, mirror: bool, freeze: str) -> Recipe:
+    """A recipe that starts from published weights.
+
+    `freeze`: `all` layers but the last, `none`, or the number of first blocks that keep their weights in fine-tuning.
+    """
+    batch = 32
+    return Recipe(
+        network=network,
+        epochs=FINE_TUNING,
+        batch=min(batch, max(1, pictures)),
+        optimizer="adamw",
+        learning_rate=1e-3,
+        weight_decay=0.01,
+        warmup=0.2,
+        average=0.98 if pictures >= 20 * batch else None,
+        mirror=False,
+        augment=Augment(flip=mirror, crop=0.8),
+        pretrained=weights,
+        frozen=freeze == "all",
+        freeze=int(freeze) if freeze.isdigit() else 0,
+    )
 
 
 def look(dataset: Dataset) -> list[tuple[int, int, int]]:

@@ -172,6 +172,15 @@ class TrainSettings(DataSettings):
         "classify", "segment", default=None,
         description="Of uneven classes: weigh rare ones up, or draw all equally often; default: by measurement.",
     )  # fmt: skip
+    weights: str | None = only(
+        "classify", default=None,
+        description="Start from published weights: imagenet, or random; default: published ones for photographs.",
+    )  # fmt: skip
+    freeze: Annotated[str, Field(pattern=r"^(all|none|\d+)$")] | None = only(
+        "classify", default=None,
+        description="Of a pretrained network learns only the last layer (all frozen), everything (none), or all but "
+        "so many first blocks; default: all, with --time none.",
+    )  # fmt: skip
     focus: bool | None = only(
         "classify", default=None,
         description="After one epoch show more often what is in doubt; default: from 10,000 pictures.",
@@ -271,6 +280,16 @@ class CompareSettings(Settings):
     seconds: Annotated[float, Field(gt=0)] = Field(1.0, description="How long each measurement goes on.")
     measure: bool = Field(True, description="Measure speed and memory; --no-measure compares structure only.")
     out: Path | None = Field(None, description="Write a scatter plot to this PNG or SVG.")
+
+
+class ExportSettings(Settings):
+    """One file that answers without torch, written only if its answers equal the run's."""
+
+    to: Literal["onnx", "openvino"] = Field("onnx", description="The graph's form; ONNX runs on OpenVINO, too.")
+    int8: bool = Field(False, description="Whole numbers for weights and maps, where that keeps the accuracy.")
+    out: Path | None = Field(None, description="The .anmok file; default: in the run's folder, or here.")
+    data: Path | None = Field(None, description="Pictures to compare on; default: the run's validation pictures.")
+    weights: str | None = Field(None, description=WEIGHTS)
 
 
 class DemoSettings(Settings):

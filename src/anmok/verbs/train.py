@@ -88,8 +88,8 @@ def _go(folder: RunFolder, plan: TrainingPlan, model: Model, terminal: Terminal,
     """Run the engine from wherever the folder stands to the end; then measure, write card and report."""
     name = cards.read(folder)["network"]["name"]
     terminal.say(
-        f"training {name} at {plan.preparation.size} pixels, batch {plan.recipe.batch}, up to {plan.recipe.epochs} "
-        f"epochs, {plan.devices.precision} on {plan.devices.device}; everything goes to {folder.path}"
+        f"training {name} at {plan.preparation.size} pixels, {plan.recipe.pace}, "
+        f"{plan.devices.precision} on {plan.devices.device}; everything goes to {folder.path}"
     )
     options = Options(
         resume=plan.settings.resume is not None,

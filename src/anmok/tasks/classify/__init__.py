@@ -13,7 +13,8 @@ from anmok.core.types import Dataset, Pictures, Prediction, Report
 from anmok.engine.devices import Devices
 from anmok.report.content import ReportContent
 from anmok.report.tables import write_predictions
-from anmok.tasks._kind import Asked, Inquiry, Plan, Voice
+from anmok.ship.graph import Mirrored
+from anmok.tasks._kind import Asked, Cargo, Inquiry, Plan, Voice
 from anmok.tasks.classify import choosing, evaluating
 from anmok.tasks.classify.answering import answers
 from anmok.tasks.classify.augmentation import draw_augmentation
@@ -89,6 +90,12 @@ class Classification:
     ) -> Iterator[Prediction]:
         """Labels and calibrated probabilities."""
         return answers(model, pictures, locators, names, asked.batch, asked.reject_below)
+
+    def cargo(self, model: Classify) -> Cargo:
+        """The network, averaged over both mirror images where the run is; its classes, temperature and threshold."""
+        network = Mirrored(model.network) if model.mirror else model.network
+        settings = {"classes": model.classes, "temperature": model.temperature, "threshold": model.threshold}
+        return Cargo(network, ("logits",), settings)
 
     def write(self, to: Path, answers: Iterable[Prediction], asked: Asked) -> None:
         """A table: .csv, .jsonl or .parquet."""

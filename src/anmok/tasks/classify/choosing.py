@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,23 +12,31 @@ from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
 from anmok.core.seeds import seed_everything
 from anmok.core.types import Dataset
+from anmok.data.cache import fingerprint as cache_key
 from anmok.engine.devices import Devices
 from anmok.networks import build
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.balance import class_weights, measure_balance
 from anmok.tasks.classify.learning import Classify
+from anmok.tasks.classify.transfer import Transfer
 from anmok.tasks.focus import FEWEST, FocusedLoader
 from anmok.tasks.pictures import Decoded, decode_all
-from anmok.tasks.recipe import Recipe, choose_preparation, choose_recipe, look
+from anmok.tasks.published import RANDOM, preparation_of, version_here
+from anmok.tasks.recipe import SMALL, Recipe, choose_preparation, choose_recipe, choose_transfer, look
 from anmok.tasks.symmetry import Symmetry, mirror_symmetry
 
 EVALUATED_AT_ONCE = 500  # pictures
+EMBEDDED = "efficientnet_lite0"  # its ImageNet weights are installed with anmok
 
 
 def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     """Look at the data and choose what the person left open."""
-    preparation = choose_preparation(look(dataset), asked.imgsz)
-    decoded = decode(dataset, preparation, voice).normalised()
+    shapes = look(dataset)
+    start = starting_point(shapes, asked)
+    if start is None:
+        decoded = decode(dataset, choose_preparation(shapes, asked.imgsz), voice).normalised()
+    else:  # pictures are prepared as for the published weights
+        decoded = decode(dataset, preparation_of(*start, asked.imgsz), voice)
     for item in decoded.dataset.quarantined[len(dataset.quarantined) :]:
         voice.warn(f"{item.path}: {item.reason}. Try: {item.fix}.")
     symmetry = None if asked.flip is not None else _symmetry(decoded)
@@ -39,10 +47,36 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     if balance.how != "none" or asked.balance is not None:
         voice.say(balance.verdict)
     pictures = decoded.dataset.splits["train"]
-    focus = wanted_focus(pictures, balance.how, asked)
-    recipe = choose_recipe(pictures, decoded.preparation, flip, focus).but(balance=balance.how)
-    recipe = recipe.asked(asked, "label_smoothing")
+    if start is None:
+        recipe = choose_recipe(pictures, decoded.preparation, flip, wanted_focus(pictures, balance.how, asked))
+    else:
+        recipe = choose_transfer(pictures, *start, flip, freezing(asked, voice))
+    recipe = recipe.but(balance=balance.how).asked(asked, "label_smoothing")
     return Plan(decoded, recipe, {"mirroring": symmetry.verdict} if symmetry else {})
+
+
+def starting_point(shapes: Sequence[tuple[int, int, int]], asked: Asked) -> tuple[str, str] | None:
+    """The network and the published weights to start from, or None to start from nothing.
+
+    Photographs (colour, more than 64 pixels a side) start from the network whose weights are installed with anmok;
+    another network from its published weights where `--weights` asks for them.
+    """
+    if asked.weights == RANDOM:
+        return None
+    if asked.net != "auto":
+        return None if asked.weights is None else (asked.net, asked.weights)
+    photographs = any(shape[2] == 3 for shape in shapes) and np.median([min(s[:2]) for s in shapes] or [0]) > SMALL
+    return (EMBEDDED, asked.weights or version_here(EMBEDDED)) if photographs or asked.weights else None
+
+
+def freezing(asked: Asked, voice: Voice) -> str:
+    """`all`, `none`, or how many first blocks stay frozen: what the person says, else all but where time is given."""
+    if asked.freeze is not None:
+        return str(asked.freeze)
+    if asked.time is not None:
+        return "none"
+    voice.say("Only the last layer learns, on frozen features; to try fine-tuning too: --time 10m, or --freeze none")
+    return "all"
 
 
 def wanted_focus(pictures: int, balance: str, asked: Asked) -> bool:
@@ -69,7 +103,10 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
     classes = decoded.dataset.classes
     if network is None:
         seed_everything(seed)
-        network = build(recipe.network, num_classes=len(classes), in_channels=decoded.preparation.channels)
+        network = build(
+            recipe.network, num_classes=len(classes), in_channels=decoded.preparation.channels,
+            weights=recipe.pretrained,
+        )  # fmt: skip
     train = decoded.loader(
         "train", recipe.batch, seed=seed, augment=recipe.augment, workers=asked.workers,
         even=recipe.balance == "sampling", focused=recipe.focus,
@@ -78,7 +115,11 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
     weights = class_weights(counts) if recipe.balance == "weights" else None
     val = decoded.loader("val", EVALUATED_AT_ONCE) if "val" in decoded.dataset.splits else None
     focus = train.focus if isinstance(train, FocusedLoader) else None
-    return Classify(network, classes, decoded.preparation, devices, recipe, train, val, weights, focus)
+    if recipe.pretrained is None:
+        return Classify(network, classes, decoded.preparation, devices, recipe, train, val, weights, focus)
+    model = Transfer(network, classes, decoded.preparation, devices, recipe, train, val, weights, focus)
+    model.pictures, model.seed = cache_key(decoded.dataset, decoded.preparation), seed
+    return model
 
 
 def opened(card: Mapping[str, Any], devices: Devices, network: nn.Module | None) -> Classify:

@@ -1,0 +1,147 @@
+"""What a frozen network makes of every picture: computed once, kept on disk, used again by the next run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from anmok.core.files import whole_file
+from anmok.core.preparation import centre_crop
+from anmok.core.seeds import numpy_generator
+from anmok.core.types import Batch
+from anmok.data.augment import Augment
+from anmok.data.cache_folder import cache_folder
+from anmok.data.loader import Source
+from anmok.tasks.classify.learning import Classify
+
+AT_ONCE = 32  # pictures
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to look at every picture: the centre, its mirror image, or an augmented view drawn from `seed`."""
+
+    name: str
+    augment: Augment | None = None
+    mirrored: bool = False
+    seed: int = 0
+
+    def of(self, pixels: np.ndarray, size: int, rows: np.ndarray, number: int) -> np.ndarray:
+        """Stored pictures (n, store, store, C) → what the network sees (n, size, size, C), both uint8."""
+        if self.augment is None:
+            centre = centre_crop(pixels, size)
+            return centre[:, :, ::-1] if self.mirrored else centre
+        generator = numpy_generator(self.seed, "view", self.name, number)
+        return self.augment(pixels, size, generator, number, rows)[0]
+
+
+def views(recipe: Any, augmented: int, seed: int) -> list[View]:
+    """The centre, its mirror image where that keeps the class, and some augmented views."""
+    found = [View("centre")]
+    if recipe.augment.flip:
+        found.append(View("mirrored", mirrored=True))
+    # Blending pictures would blend their features' labels too, and the head wants one label a row.
+    plain = recipe.augment.but(mixup=0.0)
+    return found + [View(f"augmented {number}", plain, seed=seed) for number in range(augmented)]
+
+
+def features(
+    model: Classify, source: Source, rows: np.ndarray, view: View, identity: str, on_progress: Progress | None = None
+) -> np.ndarray:
+    """The vector before the last layer for each picture of `rows`: float32 (N, D), from the cache where it is known.
+
+    Args:
+        model: with the network whose vectors are wanted.
+        source: stored pictures by row.
+        rows: whose.
+        view: how to look at them.
+        identity: of the pictures, the network's weights and what goes before it, see `identity_of`.
+        on_progress: told (done, total).
+    """
+    told = json.dumps([identity, view.name, view.seed, view.augment and view.augment.to_json()], sort_keys=True)
+    key = hashlib.sha256(told.encode() + np.asarray(rows, np.int64).tobytes()).hexdigest()[:32]
+    path = cache_folder() / "features" / f"{key}.npy"
+    known = _read(path, len(rows))
+    if known is None:
+        known = _computed(model, source, rows, view, on_progress)
+        _keep(path, known)
+    return known.astype(np.float32)
+
+
+def identity_of(model: Classify, data: str) -> str:
+    """Digest of what decides a frozen network's features: the data's identity, the weights, the preparation."""
+    digest = hashlib.sha256(f"{data} {json.dumps(model.preparation.to_json())} {model.devices.precision}".encode())
+    for name, tensor in sorted(model.network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+@torch.no_grad()
+def _computed(
+    model: Classify, source: Source, rows: np.ndarray, view: View, on_progress: Progress | None
+) -> np.ndarray:
+    network: Any = model.network
+    found = []
+    with _answering(network):
+        for number, start in enumerate(range(0, len(rows), AT_ONCE)):
+            chosen = rows[start : start + AT_ONCE]
+            pixels = view.of(source.gather(chosen), model.preparation.size, chosen, number)
+            pictures = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+            batch = model.devices.move(Batch(pictures, None, ()))
+            with model.devices.autocast():
+                maps = network.forward_features(model.normalise(batch.pictures))
+                vectors = network.forward_head(maps, pre_logits=True)
+            found.append(vectors.float().flatten(1).half().cpu().numpy())
+            if on_progress is not None:
+                on_progress(start + len(chosen), len(rows))
+    return np.concatenate(found) if found else np.zeros((0, 1), np.float16)
+
+
+class _answering:
+    """The network in evaluation mode inside the block."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.modes = [(module, module.training) for module in network.modules()]
+        self.network = network
+
+    def __enter__(self) -> None:
+        self.network.eval()
+
+    def __exit__(self, *_: object) -> None:
+        for module, training in self.modes:
+            module.training = training
+
+
+def _read(path: Path, pictures: int) -> np.ndarray | None:
+    try:
+        known = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    fits = known.dtype == np.float16 and known.ndim == 2 and len(known) == pictures
+    return known if fits else None
+
+
+def _keep(path: Path, found: np.ndarray) -> None:
+    """Into the cache, whole or not at all; a full or read-only disk only costs the next run its time."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as file:
+            np.save(file, found, allow_pickle=False)
+    except OSError:
+        return
+
+
+def last_layer(network: nn.Module, classes: int) -> nn.Linear:
+    """The dense layer that ends in one output a class."""
+    layers: Sequence[nn.Module] = list(network.modules())
+    return next(layer for layer in reversed(layers) if isinstance(layer, nn.Linear) and layer.out_features == classes)

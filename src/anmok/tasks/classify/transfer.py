@@ -1,0 +1,155 @@
+"""A pretrained network learns new classes.
+
+First its last layer alone, on features that the frozen rest makes of every picture once: minutes become seconds. Then,
+where the person gives it time, all layers, the early ones slowly; the better of the two, by validation, is kept.
+(Features from a network trained on other classes: Donahue et al., "DeCAF", 2014, arXiv:1310.1531; slower early layers:
+Howard & Ruder, 2018, arXiv:1801.06146.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from anmok.core.errors import UsageError
+from anmok.core.task import Phase, Plan, Solve, Stage
+from anmok.core.types import Batch
+from anmok.data.loader import Loader
+from anmok.tasks.classify.features import features, identity_of, last_layer, views
+from anmok.tasks.classify.head import fit_head
+from anmok.tasks.classify.learning import Classify
+from anmok.tasks.optimizers import one_cycle
+
+AUGMENTED = 1  # views drawn at random beside the centre and its mirror image: each costs one pass through the network
+SLOWER = 0.7  # each block's learning rate, as a share of that of the block after it
+
+
+class Transfer(Classify):
+    """Classification from a pretrained network, see the module's text.
+
+    Attributes:
+        pictures: identity of the data set's pictures, for the cache of features.
+    """
+
+    train: Loader
+    val: Loader | None
+    pictures: str = ""
+    seed: int = 0
+
+    def stages(self) -> Sequence[Plan]:
+        """The head; where the recipe has epochs for it, all layers, and the choice between the two."""
+        assert self.recipe is not None
+        found = [Plan("head", lambda: Solve("head", self._fit_head))]
+        if not self.recipe.frozen:
+            found += [Plan("fine-tune", self._fine_tune), Plan("choose", lambda: Solve("choose", self._keep_better))]
+        return found
+
+    # The head on frozen features
+
+    def _fit_head(self) -> Mapping[str, float]:
+        assert self.recipe is not None
+        identity = identity_of(self, self.pictures)
+        looks = views(self.recipe, AUGMENTED, self.seed)
+        parts = [features(self, self.train.source, self.train.rows, view, identity) for view in looks]
+        targets = np.tile(np.asarray(self.train.targets), len(parts))
+        validation = None
+        if self.val is not None:
+            known = features(self, self.val.source, self.val.rows, looks[0], identity)
+            validation = known, np.asarray(self.val.targets)
+        head = fit_head(np.concatenate(parts), targets, len(self.classes), validation, self.weights)
+        layer = last_layer(self.network, len(self.classes))
+        with torch.no_grad():
+            layer.weight.copy_(head.weight)
+            if layer.bias is not None:
+                layer.bias.copy_(head.bias)
+        figures = self.evaluate() if self.val is not None else {}
+        self._frozen = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+        self._frozen_figures = dict(figures)
+        return {**figures, "penalty": head.penalty}
+
+    # All layers
+
+    def _fine_tune(self) -> Stage:
+        assert self.recipe is not None
+        return Stage(
+            "fine-tune",
+            self.train,
+            [self.fit_phase()],
+            self.recipe.epochs,
+            evaluate=self.evaluate if self.val is not None else None,
+            monitor="val_loss" if self.val is not None else "loss",
+            patience=self.recipe.patience,
+            average=self.recipe.average,
+        )
+
+    def fit_phase(self) -> Phase:
+        """AdamW, each block slower than the one after it; frozen blocks are left out."""
+        assert self.recipe is not None
+        groups = []
+        blocks = list(self._blocks())
+        if self.recipe.freeze >= len(blocks):
+            raise UsageError(
+                "there is nothing left to learn", got=f"--freeze {self.recipe.freeze}",
+                allowed=f"0 to {len(blocks) - 1}", fix="--freeze all for the last layer alone",
+            )  # fmt: skip
+        for depth, weights in enumerate(blocks[self.recipe.freeze :], self.recipe.freeze):
+            rate = self.recipe.learning_rate * SLOWER ** (len(blocks) - 1 - depth)
+            for decay, chosen in (
+                (self.recipe.weight_decay, [weight for weight in weights if weight.ndim > 1]),
+                (0.0, [weight for weight in weights if weight.ndim <= 1]),
+            ):
+                if chosen:
+                    groups.append({"params": chosen, "lr": rate, "weight_decay": decay})
+        optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), foreach=True)
+        return Phase(
+            "classify", self.networks(), optimizer, self.loss, schedule=one_cycle(self.recipe.warmup), clip=1.0
+        )
+
+    def _blocks(self) -> Iterator[list[nn.Parameter]]:
+        """The network's weights from the first layers to the last: one stretch a stage, and what comes after them."""
+        stages = [stage.name for stage in getattr(self.network, "stages", ())]
+        block: list[nn.Parameter] = []
+        current = 0
+        for name, weight in self.network.named_parameters():
+            inside = [number for number, stage in enumerate(stages) if name.startswith(f"{stage}.")]
+            place = inside[0] if inside else current if current + 1 < len(stages) else len(stages)
+            if place != current and block:
+                yield block
+                block, current = [], place
+            block.append(weight)
+        if block:
+            yield block
+
+    def loss(self, batch: Batch) -> Mapping[str, Tensor]:
+        """As in `Classify`, with the statistics of normalisation as they were published: batches are small."""
+        for module in self.network.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+        return super().loss(batch)
+
+    # The better of the two
+
+    def _keep_better(self) -> Mapping[str, float]:
+        figures = dict(self.evaluate()) if self.val is not None else {}
+        before, after = self._frozen_figures.get("val_loss"), figures.get("val_loss")
+        if before is not None and after is not None and before <= after:
+            self.network.load_state_dict(self._frozen)
+            return {**self._frozen_figures, "kept_frozen": 1.0}
+        return {**figures, "kept_frozen": 0.0}
+
+    _frozen: Mapping[str, Tensor] = {}
+    _frozen_figures: Mapping[str, float] = {}
+
+    def state(self) -> Mapping[str, Any]:
+        """The network as it was with its first layers frozen, to go back to."""
+        return {**super().state(), "frozen": dict(self._frozen), "frozen_figures": dict(self._frozen_figures)}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` gave."""
+        super().load_state(state)
+        self._frozen, self._frozen_figures = state["frozen"], state["frozen_figures"]

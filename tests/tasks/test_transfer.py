@@ -1,0 +1,206 @@
+"""Transfer: the head against scikit-learn, features kept and told apart, fine-tuning, the choice, resumption."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+
+import anmok
+from anmok.core.errors import UsageError
+from anmok.core.preparation import Preparation
+from anmok.data.augment import Augment
+from anmok.data.pixel_sources import ArrayPixels
+from anmok.engine.callbacks import Quiet
+from anmok.engine.devices import choose
+from anmok.tasks.classify import features as kept
+from anmok.tasks.classify.features import View, features, identity_of, last_layer, views
+from anmok.tasks.classify.head import PENALTIES, UNSEEN, fit_head
+from anmok.tasks.classify.learning import Classify
+from anmok.tasks.classify.transfer import SLOWER, Transfer
+from anmok.tasks.recipe import choose_transfer
+
+
+def clouds(each: int, classes: int = 3, dimensions: int = 12, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    centres = np.random.default_rng(7).normal(size=(classes, dimensions))
+    targets = np.repeat(np.arange(classes), each)
+    x = centres[targets] + generator.normal(scale=1.2, size=(len(targets), dimensions))
+    return (5 * x + 3).astype(np.float32), targets
+
+
+def test_the_head_is_scikit_learns_solution() -> None:
+    x, y = clouds(60)
+    head = fit_head(x, y, 3)
+    scaled = StandardScaler().fit(x)
+    spread = x.std(0, ddof=1) / scaled.scale_  # ours divides by n − 1
+    theirs = LogisticRegression(C=1 / (UNSEEN * len(x)), max_iter=2000, tol=1e-8).fit(scaled.transform(x) / spread, y)
+    asked, _ = clouds(20, seed=1)
+    ours = torch.softmax(torch.from_numpy(asked) @ head.weight.T + head.bias, 1).numpy()
+    np.testing.assert_allclose(ours, theirs.predict_proba(scaled.transform(asked) / spread), atol=2e-3)
+
+
+def test_the_penalty_is_the_one_with_the_smallest_validation_loss() -> None:
+    x, y = clouds(8, dimensions=40)
+    head = fit_head(x, y, 3, clouds(200, dimensions=40, seed=2))
+    losses = {penalty: loss for penalty, loss, _ in head.tried}
+    assert head.penalty == min(losses, key=losses.__getitem__)
+    assert PENALTIES[0] > head.penalty > PENALTIES[-1]
+
+
+def test_rare_classes_weigh_more_where_asked() -> None:
+    x, y = clouds(100, classes=2, dimensions=2)
+    rare = np.concatenate([np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:5]])
+    plain, weighed = (fit_head(x[rare], y[rare], 2, weights=weights) for weights in (None, [0.5, 10.0]))
+    recall = [float(((torch.from_numpy(x[y == 1]) @ h.weight.T + h.bias).argmax(1) == 1).float().mean())
+              for h in (plain, weighed)]  # fmt: skip
+    assert recall[1] > recall[0]
+
+
+class Tiny(nn.Module):
+    """Mean colour, then a dense layer; counts how many pictures it has seen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3, 2)
+        self.seen = 0
+
+    def forward_features(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen += len(x)
+        return x
+
+    def forward_head(self, x: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
+        return x.mean((2, 3)) if pre_logits else self.fc(x.mean((2, 3)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.forward_head(self.forward_features(x))
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Classify, ArrayPixels]:
+    monkeypatch.setattr(kept, "cache_folder", lambda: tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (70, 10, 10, 3), dtype=np.uint8)
+    model = Classify(Tiny(), ("a", "b"), Preparation(8, 10), choose("cpu", "float32"))
+    return model, ArrayPixels(pixels, np.arange(70))
+
+
+def test_features_are_those_of_the_view_and_computed_once(tiny: tuple[Classify, ArrayPixels]) -> None:
+    model, source = tiny
+    rows = np.array([3, 60, 8, *range(30)])
+    first = features(model, source, rows, View("centre"), "data")
+    expected = (source.array[rows, 1:9, 1:9].astype(np.float32).mean((1, 2)) / 255 - 0.5) / 0.5
+    np.testing.assert_allclose(first, expected, atol=2e-3)
+    assert model.network.seen == len(rows)
+    again = features(model, source, rows, View("centre"), "data")
+    assert model.network.seen == len(rows) and (again == first).all()
+    features(model, source, rows[::-1].copy(), View("centre"), "data")
+    features(model, source, rows, View("mirrored", mirrored=True), "data")
+    features(model, source, rows, View("augmented 0", Augment(crop=0.5), seed=1), "data")
+    features(model, source, rows, View("centre"), "other data")
+    assert model.network.seen == 5 * len(rows)
+
+
+def test_a_torn_file_of_features_is_computed_again(tiny: tuple[Classify, ArrayPixels], tmp_path: Path) -> None:
+    model, source = tiny
+    first = features(model, source, np.arange(5), View("centre"), "data")
+    (path,) = (tmp_path / "features").glob("*.npy")
+    path.write_bytes(path.read_bytes()[:-7])
+    assert (features(model, source, np.arange(5), View("centre"), "data") == first).all()
+
+
+def test_other_weights_are_another_identity(tiny: tuple[Classify, ArrayPixels]) -> None:
+    model, _ = tiny
+    before = identity_of(model, "data")
+    assert identity_of(model, "data") == before and identity_of(model, "more data") != before
+    with torch.no_grad():
+        model.network.fc.weight[0, 0] += 1e-3
+    assert identity_of(model, "data") != before
+
+
+def test_views_follow_the_augmentation() -> None:
+    recipe = choose_transfer(100, "efficientnet_lite0", "imagenet-v1", mirror=True, freeze="all")
+    assert [view.name for view in views(recipe, 1, 0)] == ["centre", "mirrored", "augmented 0"]
+    plain = choose_transfer(100, "efficientnet_lite0", "imagenet-v1", mirror=False, freeze="all")
+    assert [view.name for view in views(plain, 0, 0)] == ["centre"]
+
+
+def test_early_blocks_learn_slower_and_frozen_ones_not_at_all() -> None:
+    network = anmok.networks.small_resnet(num_classes=4)
+    for freeze, blocks in (("none", 4), ("1", 3)):
+        recipe = choose_transfer(100, "small_resnet", "x", mirror=False, freeze=freeze)
+        model = Transfer(network, list("abcd"), Preparation(28, 28), choose("cpu", "float32"), recipe)
+        rates = sorted({group["lr"] for group in model.fit_phase().optimizer.param_groups})
+        assert rates == pytest.approx([recipe.learning_rate * SLOWER**depth for depth in reversed(range(blocks))])
+        learning = {id(w) for group in model.fit_phase().optimizer.param_groups for w in group["params"]}
+        assert all((id(w) in learning) == (freeze == "none") for w in network.stage1.parameters())
+    assert last_layer(network, 4) is network.fc
+    recipe = choose_transfer(100, "small_resnet", "x", mirror=False, freeze="4")
+    with pytest.raises(UsageError, match="0 to 3"):
+        Transfer(network, list("abcd"), Preparation(28, 28), choose("cpu", "float32"), recipe).fit_phase()
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.verbs.photographs import write_photographs
+
+    return write_photographs(tmp_path_factory.mktemp("photos") / "photos", each=12, side=80)
+
+
+def test_photographs_start_from_published_weights(photographs: Path, tmp_path: Path) -> None:
+    run = anmok.train(photographs, project=tmp_path, imgsz=64)
+    card = run.card
+    assert card["network"]["name"] == "efficientnet_lite0" and card["recipe"]["pretrained"] == "imagenet-v1"
+    assert card["preparation"]["mean"] == pytest.approx([0.485, 0.456, 0.406])
+    rows = (run.path / "results.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["stage", "head"]
+    backbone = anmok.networks.efficientnet_lite0(weights="imagenet").state_dict()
+    ours = run.network.state_dict()
+    assert all(torch.equal(ours[name], backbone[name]) for name in backbone if "classifier" not in name)
+    again = anmok.load(run.path)
+    picture = next(photographs.glob("cat/*.jpg"))
+    assert again.predict(picture)[0].scores == run.predict(picture)[0].scores
+
+
+def test_the_better_of_frozen_and_fine_tuned_is_kept(photographs: Path, tmp_path: Path) -> None:
+    run = anmok.train(photographs, project=tmp_path, imgsz=32, freeze="none", epochs=1, lr=0.5)  # spoils the network
+    rows = [row.split(",") for row in (run.path / "results.csv").read_text().splitlines()]
+    table = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+    assert [row["stage"] for row in table] == ["head", "fine-tune", "choose"]
+    losses = [float(row["val_loss"]) for row in table]
+    assert float(table[2]["kept_frozen"]) == (losses[0] <= losses[1])
+    assert losses[2] == pytest.approx(min(losses[:2]), rel=1e-4)
+
+
+class StopAfter(Quiet):
+    """Ctrl-C when a stage has ended."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+
+    def on_epoch(self, row: Mapping[str, object]) -> None:
+        if row["stage"] == self.stage:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("stage", ["head", "fine-tune"])
+def test_a_run_that_was_stopped_goes_on_to_the_same_bits(photographs: Path, tmp_path: Path, stage: str) -> None:
+    settings = {"imgsz": 32, "freeze": "5", "epochs": 1, "project": tmp_path}
+    whole = anmok.train(photographs, name="whole", **settings)
+    with pytest.raises(KeyboardInterrupt):
+        anmok.train(photographs, name="stopped", callbacks=[StopAfter(stage)], **settings)
+    stopped = anmok.train(resume=tmp_path / "classify/stopped")
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(whole.network.state_dict().values(), stopped.network.state_dict().values(), strict=True)
+    )
+
+
+def test_what_does_not_fit_is_refused(photographs: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="freeze"):
+        anmok.train(photographs, project=tmp_path, freeze="half")
+    with pytest.raises(UsageError, match="no published weights"):
+        anmok.train(photographs, project=tmp_path, net="small_resnet", weights="imagenet")
