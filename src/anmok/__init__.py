@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from anmok.verbs.demo import demo
     from anmok.verbs.evaluate import evaluate
     from anmok.verbs.explain import explain
+    from anmok.verbs.export import export
     from anmok.verbs.inspect import inspect
     from anmok.verbs.predict import predict
     from anmok.verbs.run import Run, load
@@ -41,6 +42,7 @@ _PLACES = {
     "demo": "anmok.verbs.demo",
     "evaluate": "anmok.verbs.evaluate",
     "explain": "anmok.verbs.explain",
+    "export": "anmok.verbs.export",
     "inspect": "anmok.verbs.inspect",
     "load": "anmok.verbs.run",
     "load_data": "anmok.data.load",
@@ -60,6 +62,7 @@ __all__ = [
     "demo",
     "evaluate",
     "explain",
+    "export",
     "inspect",
     "load",
     "load_data",

@@ -22,6 +22,7 @@ from anmok.verbs.settings import (
     DemoSettings,
     EvalSettings,
     ExplainSettings,
+    ExportSettings,
     InspectSettings,
     PredictSettings,
     TrainSettings,
@@ -235,6 +236,22 @@ def compare_command(
         print(show.as_json({"networks": rows, **{key: getattr(found, key) for key in keys}}))
     else:
         show.print_comparison(found)
+    return 0
+
+
+def export_command(
+    subject: str, /, *, settings: Annotated[ExportSettings | None, Flags] = None, json: Json = False,
+    quiet: Quiet = False,
+) -> int:  # fmt: skip
+    """One file that answers without torch: anmok predict FILE. Refused where its answers are not the run's.
+
+    Parameters
+    ----------
+    subject
+        A run's folder, or a network with published weights: efficientnet_lite0, resnet50, timm:convnext_tiny.
+    """
+    found = _verb("export")(subject, quiet=quiet or json, **_given(settings))
+    print(show.as_json(found.to_json()) if json else found.path)
     return 0
 
 

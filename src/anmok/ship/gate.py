@@ -15,8 +15,8 @@ import numpy as np
 from anmok.core.errors import ParityError
 from anmok.core.types import Prediction
 
-FLOAT32 = 1e-3  # of a probability: two ways of computing float32 differ by a hundredth of this
-TIED = 2 * FLOAT32  # classes whose probabilities lie as near as this may fall either way
+FLOAT32 = 1e-4  # of a probability: two ways of computing float32 differ by a hundredth of this
+TIED = 2 * FLOAT32  # probabilities this near: either class may win
 LISTED = 5  # pictures named in an error
 _LEVELS = 1  # grey levels of a picture that is the answer
 _PIXELS = 1e-3  # share of a mask's pixels: classes that are tied there may fall either way
@@ -31,7 +31,7 @@ class Parity:
         refused: refused by both.
         different: names of those whose decision differs: the answer, being sure of it, or having one at all.
         largest: largest difference of a probability (classes), of grey levels beyond one / 255 (pictures), or share
-            of pixels of another class (masks).
+            of pixels of another class where that is more than a thousandth (masks).
         where: the picture of the largest difference.
         tolerance: the largest difference allowed.
         share: the smallest share of equal decisions allowed.
@@ -152,7 +152,7 @@ def _masks(expected: np.ndarray, found: Any) -> tuple[bool, float]:
     if found is None or np.shape(found) != expected.shape:
         return False, 1.0
     share = float((expected != found).mean())
-    return share <= _PIXELS, share
+    return share <= _PIXELS, share if share > _PIXELS else 0.0
 
 
 def _pictures(expected: np.ndarray, found: Any) -> tuple[bool, float]:

@@ -64,12 +64,13 @@ class Model:
         """What computes. Raises `UsageError` where none is installed, `ArtefactError` where it refuses the graph."""
         return open_engine(self._artefact.graph, self._engine_name, self._precision)
 
-    def answer(self, pixels: np.ndarray, pictures: Sequence[Asked]) -> Iterator[Prediction]:
+    def answer(self, pixels: np.ndarray, pictures: Sequence[Asked], top: int | None = None) -> Iterator[Prediction]:
         """Predictions for prepared pictures.
 
         Args:
             pixels: uint8 (N, size, size, channels), as `preparation` makes them, cropped to its `size`.
             pictures: the same N pictures' names and original sizes.
+            top: classes a picture; None: all.
         """
         outputs = self.engine.run(np.ascontiguousarray(pixels))
         missing = set(self.manifest.outputs) - set(outputs)
@@ -77,7 +78,7 @@ class Model:
             raise ArtefactError("the graph lacks outputs its manifest names", path=self.path, got=", ".join(outputs),
                                 allowed=", ".join(self.manifest.outputs))  # fmt: skip
         try:
-            yield from self._answers(outputs, pictures)
+            yield from self._answers(outputs, pictures, top)
         except (KeyError, ValueError) as error:
             raise ArtefactError(f"the graph does not fit its manifest: {error}", path=self.path) from error
 

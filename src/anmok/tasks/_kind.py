@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -93,6 +93,29 @@ class Model(engine.Task, Protocol):
         Raises:
             UsageError: answers of this kind have no such scores.
         """
+
+
+@dataclass(frozen=True)
+class Cargo:
+    """What of a model is shipped (`anmok.ship`).
+
+    Args:
+        network: normalised pictures (N, C, S, S) → one tensor for each of `outputs`, one row a picture.
+        outputs: their names.
+        answers: plain values from which `anmok.ship.answers.<task>` makes predictions of these outputs.
+    """
+
+    network: nn.Module
+    outputs: tuple[str, ...]
+    answers: Mapping[str, Any]
+
+
+@runtime_checkable
+class Shipping(Protocol):
+    """A kind whose models can be shipped."""
+
+    def cargo(self, model: Any) -> Cargo:
+        """What of this model is shipped. Raises `UsageError` where one like this cannot be."""
 
 
 class Measured(Protocol):

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
+from anmok.core.errors import UsageError
 from anmok.core.pictures import load_picture
 from anmok.core.preparation import Preparation, centre_crop
-from anmok.core.types import Pictures, Prediction
+from anmok.core.types import Prediction
+from anmok.ship.runtime import load_model
+from anmok.tasks._kind import TASKS, Kind
 from anmok.verbs.opened import subject_of
-from anmok.verbs.places import answers_for
+from anmok.verbs.places import Answer, answers_for
 from anmok.verbs.settings import PredictSettings
+from anmok.verbs.shipped import is_shipped, shipped_answers
 from anmok.verbs.subject import Subject
 from anmok.verbs.terminal import Terminal
 
@@ -32,7 +37,7 @@ def predict(
 
     Args:
         subject: what `anmok.load` or `anmok.train` returned; a run's folder; a network's name, answering with its
-            published weights; an `anmok.Classifier` or any `nn.Module`.
+            published weights; a shipped model's file; an `anmok.Classifier` or any `nn.Module`.
         pictures: a file, a folder, a glob, a table or archive of pictures, or a list of these.
         settings: see `anmok.verbs.settings.PredictSettings`.
 
@@ -41,34 +46,34 @@ def predict(
         DataError: nothing is there.
     """
     asked: PredictSettings = PredictSettings.of(**settings)
-    one = subject_of(subject, asked.weights, device=asked.device)
-    asked.refuse_foreign(one.kind.name)
     terminal = Terminal(quiet)
+    kind, answer = _respondent(subject, asked)
+    asked.refuse_foreign(kind.name)
     answers: list[Prediction] = []
 
     def kept() -> Iterator[Prediction]:
-        for answer in answered(one, pictures, asked, terminal):
-            answers.append(answer)
-            yield answer
+        for found in answers_for(pictures, answer, terminal.say):
+            answers.append(found)
+            yield found
 
     with terminal.hearing_warnings():
         if asked.to is not None:
-            one.kind.write(asked.to, kept(), asked)
+            kind.write(asked.to, kept(), asked)
         else:
             for _ in kept():
                 pass
     return answers
 
 
-def answered(
-    one: Subject, pictures: str | Path | Iterable[str | Path], asked: PredictSettings, terminal: Terminal
-) -> Iterator[Prediction]:
-    """The answers one by one, in order, in bounded memory. Decoding goes on in other processes meanwhile."""
-
-    def answer(store: Pictures, locators: Sequence[str | int], names: Sequence[str]) -> Iterator[Prediction]:
-        return one.kind.answers(one.model, store, locators, names, asked)
-
-    return answers_for(pictures, answer, terminal.say)
+def _respondent(subject: Subject | nn.Module | str | Path, asked: PredictSettings) -> tuple[Kind, Answer]:
+    """Whose answers these are, and who gives them: in bounded memory, decoding in other processes meanwhile."""
+    if is_shipped(subject):
+        if asked.weights is not None or asked.device not in ("auto", "cpu"):
+            raise UsageError("a shipped model has its own weights and answers on the CPU", got=str(subject))
+        model = load_model(str(subject))
+        return TASKS[model.manifest.task](), partial(shipped_answers, model, threshold=asked.reject_below)
+    one = subject_of(subject, asked.weights, device=asked.device)
+    return one.kind, lambda pictures, locators, names: one.kind.answers(one.model, pictures, locators, names, asked)
 
 
 def prepared_picture(path: str | Path, preparation: Preparation) -> np.ndarray:

@@ -185,6 +185,19 @@ class TrainSettings(DataSettings):
         "classify", default=None,
         description="After one epoch show more often what is in doubt; default: from 10,000 pictures.",
     )  # fmt: skip
+    corrupt: str | None = only(
+        "reconstruct", default=None,
+        description="Damage to learn to repair: noise, blur, jpeg, boxes, strokes, lowres; 'noise:0.2' for a strength.",
+    )  # fmt: skip
+    latent: Count | None = only("reconstruct", default=None, description="Numbers in the code.")
+    beta: Annotated[float, Field(ge=0)] | None = only(
+        "reconstruct", default=None, description="Weight of a VAE's KL term; 1 in the paper."
+    )
+    novelty: Literal["reconstruction", "code", "patches"] | None = only(
+        "reconstruct", default=None,
+        description="How unusual pictures are told: by what cannot be repeated, by their codes, or by a pretrained "
+        "network's patches; default: reconstruction, where nothing is repaired.",
+    )  # fmt: skip
     find_lr: bool = Field(False, description="First find a learning rate on a throwaway copy, draw the curve, use it.")
     tensorboard: bool = Field(False, description="Also write curves for TensorBoard, into the run's folder.")
     split: Path | None = Field(None, description="A split.csv, as anmok check --split writes it.")
@@ -218,7 +231,7 @@ class EvalSettings(DataSettings):
         description='Say "I don\'t know" to all but this share of pictures; kept for predict.',
     )  # fmt: skip
     unseen: Path | None = only(
-        "classify", default=None, description="Pictures of classes never learned: does its certainty tell them?"
+        "classify", "reconstruct", default=None, description="Pictures of kinds never learned: does the run tell them?"
     )
     report: Path | None = Field(None, description="Write what was found, with pictures, to this HTML file.")
     leaks: bool = only(

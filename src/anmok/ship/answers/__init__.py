@@ -32,8 +32,10 @@ class Answers(Protocol):
     def __init__(self, settings: Mapping[str, Any]) -> None:
         """Read the manifest's `answers`. Raises `KeyError`, `TypeError` or `ValueError` where something is missing."""
 
-    def __call__(self, outputs: Mapping[str, np.ndarray], pictures: Sequence[Asked]) -> Iterator[Prediction]:
-        """One prediction a picture, in order; `outputs` by name, one row a picture."""
+    def __call__(
+        self, outputs: Mapping[str, np.ndarray], pictures: Sequence[Asked], top: int | None = None
+    ) -> Iterator[Prediction]:
+        """One prediction a picture, in order; `outputs` by name, one row a picture; at most `top` classes each."""
 
 
 ANSWERS: Registry[type[Answers]] = Registry("anmok.ship.answers", "answers")

@@ -28,13 +28,15 @@ class ClassAnswers:
         if not self.classes or self.temperature <= 0:
             raise ValueError("a classifier has classes and a temperature above 0")
 
-    def __call__(self, outputs: Mapping[str, np.ndarray], pictures: Sequence[Asked]) -> Iterator[Prediction]:
+    def __call__(
+        self, outputs: Mapping[str, np.ndarray], pictures: Sequence[Asked], top: int | None = None
+    ) -> Iterator[Prediction]:
         """See `anmok.ship.answers.Answers`."""
         logits = outputs["logits"]
         if logits.shape != (len(pictures), len(self.classes)):
             raise ValueError(f"logits {logits.shape} for {len(pictures)} pictures of {len(self.classes)} classes")
         scores = softmax(logits.astype(np.float32) / np.float32(self.temperature))
-        order = np.argsort(-scores, axis=1, kind="stable")
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :top]
         ranked = np.take_along_axis(scores, order, axis=1)
         for picture, ranks, row in zip(pictures, order.tolist(), ranked.tolist(), strict=True):
             sure = None if self.threshold is None else row[0] >= self.threshold

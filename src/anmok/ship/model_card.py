@@ -1,0 +1,85 @@
+"""The model card inside a shipped model: what it is, can and needs, for whoever finds the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from anmok.core.preparation import Preparation
+from anmok.ship.artefact import DECODING, INPUT, Manifest
+
+_NAMED = 40  # classes listed before "and more"
+_FITS = {
+    "crop": "the shorter side becomes {store} pixels, the central {size} × {size} are looked at",
+    "squash": "stretched to {store} × {store} pixels whatever its proportions, the central {size} × {size} looked at",
+    "pad": "the longer side becomes {store} pixels, the rest is filled with the mean colour",
+}
+
+
+def model_card(manifest: Manifest, card: Mapping[str, Any]) -> str:
+    """Markdown.
+
+    Args:
+        manifest: the shipped model's.
+        card: the run's card; of a network without a run: empty.
+    """
+    return "\n".join([*_use(manifest), *_pictures(manifest.preparation), *_measured(card), *_origin(manifest, card)])
+
+
+def _use(manifest: Manifest) -> Iterator[str]:
+    yield f"# {manifest.title}\n"
+    yield f"Task: {manifest.task}.\n"
+    classes = manifest.answers.get("classes")
+    if classes:
+        more = f" and {len(classes) - _NAMED:,} more" if len(classes) > _NAMED else ""
+        yield f"{len(classes):,} classes: {', '.join(classes[:_NAMED])}{more}.\n"
+    threshold = manifest.answers.get("threshold")
+    if threshold is not None:
+        yield f'Below a certainty of {threshold:.3f} the better answer is "I don\'t know".\n'
+    yield "## Use\n\n    pip install anmok-runtime onnxruntime    # or openvino; no torch"
+    yield "    anmok predict FILE photos/\n"
+    outputs = ", ".join(f"`{name}`" for name in manifest.outputs)
+    yield (
+        f"The graph itself takes `{INPUT}`, uint8 (N, {manifest.preparation.size}, {manifest.preparation.size}, "
+        f"{manifest.preparation.channels}), normalises inside, and gives {outputs} ({manifest.numbers})."
+    )
+    if "temperature" in manifest.answers:
+        yield f"Probabilities: softmax of logits / {manifest.answers['temperature']:.4f}."
+    yield ""
+
+
+def _pictures(preparation: Preparation) -> Iterator[str]:
+    yield "## What it sees\n"
+    kind = "grey" if preparation.channels == 1 else "RGB"
+    yield (
+        f"Decoded by these rules: {DECODING}. Then {_FITS[preparation.fit].format(**preparation.to_json())} "
+        f"({preparation.interpolation}), {kind}, minus mean {list(preparation.mean)} and divided by "
+        f"{list(preparation.std)} on the scale from 0 to 1.\n"
+    )
+
+
+def _measured(card: Mapping[str, Any]) -> Iterator[str]:
+    metrics = card.get("metrics") or {}
+    if not metrics:
+        return
+    yield "## How good it is\n"
+    yield "With 95 % intervals, before export; nothing is known about pictures of another kind than these.\n"
+    yield "| split | figure | value | from | to |\n|---|---|---|---|---|"
+    for split, figures in metrics.items():
+        for name, figure in figures.items():
+            low, high = (f"{figure[end]:.4f}" for end in ("low", "high"))
+            yield f"| {split} | {name.replace('_', ' ')} | {figure['value']:.4f} | {low} | {high} |"
+    yield ""
+
+
+def _origin(manifest: Manifest, card: Mapping[str, Any]) -> Iterator[str]:
+    yield "## Compared before it was written\n"
+    for what, found in manifest.parity.items():
+        yield f"* {what}: {found['sentence']}"
+    yield "\n## Where it comes from\n"
+    data = card.get("data")
+    if data:
+        yield f"* data: {data['format']}, splits {data['splits']}, fingerprint {data['fingerprint']}"
+    for name, value in manifest.origin.items():
+        yield f"* {name}: {value}"
+    yield ""

@@ -1,0 +1,193 @@
+"""Export: a run as one file that answers without torch, written only if its answers are the run's.
+
+The judge is the file itself, read back from the disk and asked as `anmok predict` asks it, against the run in torch,
+in float32, on odd pictures and on the run's validation pictures: from the file to the label, twice.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from anmok.core.errors import DataError, ParityError, UsageError
+from anmok.core.types import Dataset, Pictures
+from anmok.data.load import load_data
+from anmok.data.split import load_split
+from anmok.data.stores import PathPictures
+from anmok.engine.devices import choose
+from anmok.ship.artefact import Artefact, Manifest, read_artefact, write_artefact
+from anmok.ship.container import SUFFIX
+from anmok.ship.gate import Parity, compare
+from anmok.ship.graph import to_onnx, to_openvino
+from anmok.ship.model_card import model_card
+from anmok.ship.odd_pictures import make_odd_pictures
+from anmok.ship.runtime import Model
+from anmok.tasks._kind import Cargo, Shipping
+from anmok.verbs import card as cards
+from anmok.verbs.opened import OpenedRun, subject_of
+from anmok.verbs.planning import read_settings
+from anmok.verbs.settings import ExportSettings, PredictSettings
+from anmok.verbs.shipped import shipped_answers
+from anmok.verbs.subject import Subject
+from anmok.verbs.terminal import Terminal
+
+_ADVICE = "report this with the network's name; until then, predict with the run itself"
+_PACKAGES = ("onnx", "onnxruntime", "openvino")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A shipped model on the disk. `parity`: what was compared, by the pictures' kind."""
+
+    path: Path
+    sha256: str
+    numbers: str
+    parity: Mapping[str, Parity]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        parity = {name: found.to_json() | {"sentence": found.sentence} for name, found in self.parity.items()}
+        size = self.path.stat().st_size
+        return {"path": str(self.path), "bytes": size, "sha256": self.sha256, "numbers": self.numbers, "parity": parity}
+
+
+def export(subject: Subject | nn.Module | str | Path, *, quiet: bool = True, **settings: Any) -> Exported:
+    """Write a shipped model.
+
+    Args:
+        subject: a run or its folder; a network's name, with its published weights; an `anmok.Classifier`.
+        settings: see `anmok.verbs.settings.ExportSettings`.
+
+    Raises:
+        ParityError: the shipped model answers differently; the figures are named, and nothing is written.
+        UsageError: this task or network cannot be shipped.
+        DataError: there are no pictures to compare on.
+    """
+    asked: ExportSettings = ExportSettings.of(**settings)
+    one = subject_of(subject, asked.weights, device="cpu")
+    out = _target(one, asked.out)
+    terminal = Terminal(quiet)
+    with terminal.hearing_warnings(), tempfile.TemporaryDirectory() as folder:
+        draft = _draft(one, cargo_of(one), asked)
+        corpora = {"odd pictures": _odd(Path(folder)), **_own(one, asked.data)}
+        write_artefact(Path(folder, "draft.anmok"), draft)
+        parity = _judged(one, read_artefact(Path(folder, "draft.anmok")), corpora, terminal)
+    for name, found in parity.items():
+        terminal.say(f"{name}: {found.sentence}")
+    told = {name: found.to_json() | {"sentence": found.sentence} for name, found in parity.items()}
+    manifest = replace(draft.manifest, parity=told)
+    card = one.card if isinstance(one, OpenedRun) else {}
+    digest = write_artefact(out, Artefact(manifest, draft.graph, model_card(manifest, card)))
+    return Exported(out, digest, manifest.numbers, parity)
+
+
+def cargo_of(one: Subject) -> Cargo:
+    """What of this subject is shipped. Raises `UsageError` where nothing can be."""
+    if not isinstance(one.kind, Shipping):
+        raise UsageError("models of this task cannot be shipped yet", got=one.kind.name)
+    return one.kind.cargo(one.model)
+
+
+def _target(one: Subject, out: Path | None) -> Path:
+    if out is not None and out.suffix != SUFFIX:
+        raise UsageError("a shipped model has its own ending", got=str(out), allowed=SUFFIX)
+    if out is not None:
+        return out
+    name = one.path.name if isinstance(one, OpenedRun) else one.title.replace("/", "-").replace(":", "-")
+    return one.path / f"{name}{SUFFIX}"
+
+
+def _draft(one: Subject, cargo: Cargo, asked: ExportSettings) -> Artefact:
+    graph = to_onnx(cargo.network, one.preparation, cargo.outputs)
+    if asked.to == "openvino":
+        graph = to_openvino(graph)
+    manifest = Manifest(one.kind.name, one.title, one.preparation, cargo.outputs, cargo.answers, origin=_origin(one))
+    return Artefact(manifest, graph)
+
+
+def _origin(one: Subject) -> dict[str, Any]:
+    origin: dict[str, Any] = {"made": cards.now(), "versions": cards.versions() | _installed(_PACKAGES)}
+    if isinstance(one, OpenedRun):
+        origin |= {"run": one.path.name, "network": one.card["network"]["name"], "weights": one.card["weights_sha256"]}
+    return origin
+
+
+def _installed(names: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@dataclass(frozen=True)
+class _Corpus:
+    """Pictures to compare on."""
+
+    pictures: Pictures
+    locators: Sequence[str | int]
+    names: Sequence[str]
+
+
+def _odd(folder: Path) -> _Corpus:
+    paths = [str(path) for path in make_odd_pictures(folder)]
+    return _Corpus(PathPictures(), paths, [Path(path).name for path in paths])
+
+
+def _own(one: Subject, data: Path | None) -> dict[str, _Corpus]:
+    """The run's validation pictures, or the ones the person named; of a network without a run: none needed."""
+    if data is not None:
+        found = load_data(data)
+        return {f"pictures of {data}": _corpus(found, None)}
+    if not isinstance(one, OpenedRun):
+        return {}
+    place, settings = read_settings(one.folder)
+    try:
+        dataset = load_split(load_data(place, **settings.reading), one.path / "split.csv")
+    except DataError as error:
+        raise DataError("nothing shows that a shipped model answers alike: the run's pictures have moved", path=place,
+                        got=error.what, fix="--data with pictures like them") from error  # fmt: skip
+    split = next((name for name in ("val", "test", "train") if name in dataset.splits), None)
+    return {f"the run's {split or 'own'} pictures": _corpus(dataset, split)}
+
+
+def _corpus(dataset: Dataset, split: str | None) -> _Corpus:
+    entries = dataset.entries if split is None else dataset.split(split)
+    return _Corpus(dataset.pictures, [entry.locator for entry in entries], [entry.id for entry in entries])
+
+
+def _judged(one: Subject, artefact: Artefact, corpora: Mapping[str, _Corpus], terminal: Terminal) -> dict[str, Parity]:
+    """The shipped model against the subject, on each corpus. Raises `ParityError` where they differ."""
+    model, found = Model(artefact), {}
+    with in_float32(one):
+        for name, corpus in corpora.items():
+            where = (corpus.pictures, corpus.locators, corpus.names)
+            with terminal.bar(f"comparing on {name}"):
+                expected = one.kind.answers(one.model, *where, PredictSettings.of())
+                found[name] = compare(expected, shipped_answers(model, *where))
+            found[name].demand(f"the shipped model, asked for {name},", _ADVICE)
+    if not found:
+        raise ParityError("nothing was compared")
+    return found
+
+
+@contextmanager
+def in_float32(one: Subject) -> Iterator[None]:
+    """The subject answers on the CPU in float32: what every other way of answering is measured by."""
+    before = one.model.devices
+    one.model.devices = choose("cpu", "float32")
+    one.model.devices.place(one.network)
+    try:
+        yield
+    finally:
+        one.model.devices = before
+        before.place(one.network)

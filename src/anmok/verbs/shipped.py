@@ -1,0 +1,71 @@
+"""Answer with a shipped model: decoding beside inference, in order, in bounded memory, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from anmok.core.errors import PictureError
+from anmok.core.pictures import Decoded
+from anmok.core.preparation import centre_crop
+from anmok.core.types import Pictures, Prediction
+from anmok.data.decoding import DecodingPool
+from anmok.ship.answers import Asked
+from anmok.ship.container import SUFFIX
+from anmok.ship.runtime import Model
+from anmok.verbs.places import answers_for
+
+BATCH = 32  # pictures at once: more gains nothing on a CPU, and answers come later
+
+
+def is_shipped(subject: object) -> bool:
+    """Whether this names a shipped model rather than a run or a network."""
+    return isinstance(subject, (str, Path)) and str(subject).endswith(SUFFIX)
+
+
+def ask_shipped(
+    model: Model, pictures: str | Path | Iterable[str | Path], *, batch: int = BATCH, top: int | None = None,
+    threshold: float | None = None, say: Callable[[str], None] = lambda _: None,
+) -> Iterator[Prediction]:  # fmt: skip
+    """Answers for files, folders and globs, in order; see `answers_for` and `shipped_answers`."""
+    answer = partial(shipped_answers, model, batch=batch, top=top, threshold=threshold)
+    return answers_for(pictures, answer, say)
+
+
+def shipped_answers(
+    model: Model, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], *, batch: int = BATCH,
+    top: int | None = None, threshold: float | None = None,
+) -> Iterator[Prediction]:  # fmt: skip
+    """One prediction a picture, in order; `error` set where one cannot be read.
+
+    Args:
+        batch: pictures at once.
+        top: classes a picture; None: all of them.
+        threshold: certainty below which an answer is not `sure`; None: the model's own.
+    """
+    with DecodingPool(pictures, model.preparation) as pool:
+        decoded = zip(names, pool.map(locators), strict=True)
+        while chunk := list(islice(decoded, batch)):
+            for answer in _answer_chunk(model, chunk, top):
+                told = threshold is not None and bool(answer.scores)
+                yield replace(answer, sure=answer.scores[0] >= threshold) if told else answer  # type: ignore
+
+
+def _answer_chunk(
+    model: Model, chunk: Sequence[tuple[str, Decoded | PictureError]], top: int | None
+) -> Iterator[Prediction]:
+    good = [(name, found) for name, found in chunk if isinstance(found, Decoded)]
+    answers: Iterator[Prediction] = iter(())
+    if good:
+        pixels = np.stack([centre_crop(found.pixels, model.preparation.size) for _, found in good])
+        answers = model.answer(pixels, [Asked(name, found.original_size) for name, found in good], top)
+    for name, found in chunk:
+        if isinstance(found, Decoded):
+            yield next(answers)
+        else:
+            yield Prediction(name, error=f"{found.what}; try: {found.fix}" if found.fix else found.what)

@@ -1,0 +1,191 @@
+"""Export: the file answers as the run does, from the picture to the label; what does not is refused."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import anmok
+from anmok.cli import run as command
+from anmok.core.errors import DataError, ParityError, UsageError
+from anmok.ship.artefact import read_artefact
+from anmok.ship.odd_pictures import make_odd_pictures
+from anmok.ship.runtime import load_model
+from anmok.verbs import export as verb
+from anmok.verbs.shipped import ask_shipped
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """All but the two huge pictures, which `tests.ship.test_odd_pictures` decodes."""
+    folder = tmp_path_factory.mktemp("odd")
+    return [path for path in make_odd_pictures(folder) if "huge" not in path.name]
+
+
+@pytest.fixture(autouse=True)
+def made_once(odd: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verb, "make_odd_pictures", lambda folder: odd)
+
+
+@pytest.fixture(scope="module")
+def shipped(run: anmok.Run, odd: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verb, "make_odd_pictures", lambda folder: odd)
+        return anmok.export(run, out=tmp_path_factory.mktemp("shipped") / "photos.anmok").path
+
+
+def test_the_file_holds_everything(shipped: Path, run: anmok.Run) -> None:
+    artefact = read_artefact(shipped)
+    manifest, answers = artefact.manifest, artefact.manifest.answers
+    assert manifest.preparation == run.preparation
+    assert tuple(answers["classes"]) == run.classes
+    assert answers["temperature"] == run.temperature
+    assert answers["threshold"] == run.rejection.threshold
+    assert manifest.origin["weights"] == run.card["weights_sha256"]
+    assert set(manifest.parity) == {"odd pictures", "the run's val pictures"}
+    for found in manifest.parity.values():
+        assert found["differ"] == 0 and found["pictures"] > 0 and found["largest"] <= found["tolerance"] == 1e-4
+    assert manifest.parity["the run's val pictures"]["pictures"] == run.card["data"]["splits"]["val"]
+    accuracy = run.metrics["test"]["accuracy"]["value"]
+    assert f"| test | accuracy | {accuracy:.4f} |" in artefact.card and run.classes[0] in artefact.card
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_its_answers_are_the_runs(engine: str, shipped: Path, run: anmok.Run, odd: list[Path]) -> None:
+    with verb.in_float32(run):
+        expected = run.predict(odd)
+    found = list(ask_shipped(load_model(shipped, engine), odd, batch=7))
+    assert [answer.id for answer in found] == [str(path) for path in odd]
+    for one, other in zip(expected, found, strict=True):
+        assert (one.labels, one.sure, one.error) == (other.labels, other.sure, other.error)
+        if one.scores is not None:
+            assert other.scores == pytest.approx(one.scores, abs=1e-4)
+    assert {answer.error is None for answer in found} == {True, False}
+    assert anmok.predict(shipped, odd[:3]) == found[:3] or engine == "openvino"
+
+
+class Swapped(nn.Module):
+    """Reads blue as red."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network(x.flip(1))
+
+
+def swapped_channels(network, preparation, outputs, honest=verb.to_onnx):
+    return honest(Swapped(network), preparation, outputs)
+
+
+def wrong_mean(network, preparation, outputs, honest=verb.to_onnx):
+    mean = tuple(value + 0.02 for value in preparation.mean)
+    return honest(network, replace(preparation, mean=mean), outputs)
+
+
+def one_channels_std(network, preparation, outputs, honest=verb.to_onnx):
+    first, *others = preparation.std
+    return honest(network, replace(preparation, std=(first * 1.05, *others)), outputs)
+
+
+@pytest.mark.parametrize("fault", [swapped_channels, wrong_mean, one_channels_std])
+def test_faults_in_the_graph_are_caught(fault, run: anmok.Run, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(verb, "to_onnx", fault)
+    refused(run, tmp_path / "bad.anmok")
+
+
+def refused(run: anmok.Run, out: Path) -> None:
+    with pytest.raises(ParityError, match="largest difference"):
+        anmok.export(run, out=out)
+    assert not list(out.parent.iterdir())
+
+
+def permuted(settings):
+    first, second, *others = settings["classes"]
+    return {**settings, "classes": (second, first, *others)}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        permuted,
+        lambda settings: {**settings, "temperature": settings["temperature"] * 1.05},
+        lambda settings: {**settings, "threshold": 0.999},
+    ],
+)
+def test_faults_in_the_answers_are_caught(fault, run: anmok.Run, tmp_path: Path, monkeypatch) -> None:
+    honest = verb.cargo_of
+    monkeypatch.setattr(verb, "cargo_of", lambda one: replace(honest(one), answers=fault(honest(one).answers)))
+    refused(run, tmp_path / "bad.anmok")
+
+
+@pytest.mark.parametrize("change", [{"interpolation": "bicubic"}, {"fit": "squash"}])
+def test_faults_in_the_preparation_are_caught(change, run: anmok.Run, tmp_path: Path, monkeypatch) -> None:
+    honest = verb.Manifest
+    monkeypatch.setattr(
+        verb, "Manifest",
+        lambda task, title, preparation, *more, **others: honest(
+            task, title, replace(preparation, **change), *more, **others
+        ),
+    )  # fmt: skip
+    refused(run, tmp_path / "bad.anmok")
+
+
+def test_an_orientation_that_is_ignored_is_caught(run: anmok.Run, tmp_path: Path, monkeypatch) -> None:
+    """The shipped model's own decoding, in this process and without EXIF; the run decodes in its workers."""
+    from anmok.core import pictures
+    from anmok.verbs import shipped
+
+    pool = shipped.DecodingPool
+    monkeypatch.setattr(shipped, "DecodingPool", lambda *args: pool(*args, workers=0))
+    monkeypatch.setattr(pictures, "_orientation", lambda image: 1)
+    with pytest.raises(ParityError, match="exif_"):
+        anmok.export(run, out=tmp_path / "bad.anmok")
+
+
+def test_runs_whose_pictures_moved_need_others(run: anmok.Run, photographs: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(run.path, tmp_path / "runs" / "moved")
+    settings = (moved / "settings.yaml").read_text()
+    (moved / "settings.yaml").write_text(settings.replace(str(photographs), str(tmp_path / "gone")))
+    with pytest.raises(DataError, match="--data"):
+        anmok.export(moved, out=tmp_path / "a.anmok")
+    found = anmok.export(moved, out=tmp_path / "a.anmok", data=photographs / "cat")
+    assert found.parity[f"pictures of {photographs / 'cat'}"].pictures == 14
+
+
+def test_an_openvino_graph(run: anmok.Run, tmp_path: Path) -> None:
+    found = anmok.export(run, to="openvino", out=tmp_path / "a.anmok")
+    assert read_artefact(found.path).graph.kind == "openvino"
+
+
+def test_names_that_do_not_fit(run: anmok.Run, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="ending"):
+        anmok.export(run, out=tmp_path / "a.onnx")
+
+
+def test_the_command_says_where_and_predicts_without_torch(run: anmok.Run, photographs: Path, capsys) -> None:
+    assert command(["export", str(run.path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert Path(told["path"]) == run.path / f"{run.path.name}.anmok"
+    assert told["parity"]["odd pictures"]["differ"] == 0
+    code = """
+import sys
+for name in ("torch", "torchvision", "pydantic", "cyclopts", "rich", "onnx", "pyarrow", "matplotlib"):
+    sys.modules[name] = None
+from anmok.cli import run
+sys.exit(run(["predict", *sys.argv[1:]]))
+"""
+    cats = sorted((photographs / "cat").iterdir())[:2]
+    asked = [sys.executable, "-c", code, told["path"], *map(str, cats), "--json"]
+    result = subprocess.run(asked, capture_output=True, text=True, check=True)
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    with verb.in_float32(run):
+        expected = run.predict(cats)
+    assert [row["label"] for row in rows] == [answer.labels[0] for answer in expected if answer.labels]
