@@ -63,10 +63,11 @@ class YoloV1(nn.Module):
     def candidates(self, outputs: Grid) -> tuple[Tensor, Tensor]:
         """Boxes (N, R·S·B, 4) and scores (N, R·S·B, C): confidence times class probability."""
         boxes, confidences, classes = (part.float() for part in outputs)
-        rows, columns = boxes.shape[1:3]
-        extent = boxes.new_tensor([columns, rows, columns, rows]) * self.stride
+        height, width = (cells * self.stride for cells in boxes.shape[1:3])
+        left, top, right, bottom = corners(boxes, rooted=True).unbind(-1)
+        pixels = torch.stack([left * width, top * height, right * width, bottom * height], -1)
         scores = confidences[..., None].clamp(0, 1) * classes[..., None, :].clamp(0, 1)
-        return (corners(boxes, rooted=True) * extent).flatten(1, 3), scores.flatten(1, 3)
+        return pixels.flatten(1, 3), scores.flatten(1, 3)
 
     @torch.no_grad()
     def detect(
