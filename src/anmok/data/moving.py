@@ -19,9 +19,7 @@ import torch.nn.functional as F
 
 from anmok.core.errors import UsageError
 from anmok.core.targets import Objects
-
-LEAST_VISIBLE = 0.1  # share of a moved box's area that must stay visible, else the object has left the picture
-Area = tuple[int, int, int, int]
+from anmok.data.moved_objects import Area, on_patch
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,8 @@ class Moves:
         Returns:
             A dict a canvas: `boxes` float32 (M, 4) clipped to what is visible, `labels` int64 (M,), `crowd` and
             `difficult` bool (M,), and where drawn `masks` bool (M, size, size). An object has left the picture, and is
-            dropped, where less than `LEAST_VISIBLE` of its moved box's area is visible.
+            dropped, where less than `LEAST_VISIBLE` of its moved box's area is visible. Where a region is known, the
+            box of a turned or cut object is that of what is visible of the region.
 
         Raises:
             UsageError: pictures are bent, which boxes cannot follow; or regions should be drawn and are missing.
@@ -109,7 +108,7 @@ class Moves:
         found: list[list[dict[str, np.ndarray]]] = [[] for _ in range(self.canvases)]
         for canvas, source, area, look in zip(self.canvas, self.source, self.area, self.look, strict=True):
             forward = _after(_inverse(look), stored[source])
-            found[canvas].append(_on_patch(objects[source], forward, tuple(area.tolist()), self.size, draw))
+            found[canvas].append(on_patch(objects[source], forward, tuple(area.tolist()), self.size, draw))
         return [{key: np.concatenate([part[key] for part in parts]) for key in parts[0]} for parts in found]
 
     @property
@@ -162,46 +161,6 @@ def _slices(start: int, end: int, step: int, offset: int, length: int) -> tuple[
     last = max(first, last)
     stop = offset - 1 - last
     return slice(offset - 1 - first, stop if stop >= 0 else None, -1), slice(first, last)
-
-
-def _on_patch(objects: Objects, forward: np.ndarray, area: Area, size: int, draw: bool) -> dict[str, np.ndarray]:
-    moved = _moved_boxes(objects, forward)
-    bounds = np.array(area, np.float64)
-    visible = np.concatenate([np.maximum(moved[:, :2], bounds[:2]), np.minimum(moved[:, 2:], bounds[2:])], 1)
-    whole = (moved[:, 2:] - moved[:, :2]).prod(1)
-    share = np.maximum(visible[:, 2:] - visible[:, :2], 0).prod(1) / np.maximum(whole, 1e-9)
-    keep = np.flatnonzero(share >= LEAST_VISIBLE)
-    flags = {name: getattr(objects, name) for name in ("crowd", "difficult")}
-    found = {
-        "boxes": visible[keep].astype(np.float32),
-        "labels": objects.labels[keep],
-        **{name: np.zeros(len(keep), bool) if flag is None else flag[keep] for name, flag in flags.items()},
-    }
-    return found | ({"masks": _drawn(objects, keep, forward, area, size)} if draw else {})
-
-
-def _moved_boxes(objects: Objects, forward: np.ndarray) -> np.ndarray:
-    """float64 (M, 4): where boxes go; the smallest upright box around a turned one, or around its region."""
-    boxes = objects.boxes.astype(np.float64)
-    corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]] @ forward[:, :2].T + forward[:, 2]  # M, 4, 2
-    moved = np.concatenate([corners.min(1), corners.max(1)], 1)
-    turned = bool(forward[0, 1] or forward[1, 0])
-    for place, region in enumerate(objects.regions or () if turned else ()):
-        if region is not None:
-            moved[place] = region.box(forward)
-    return moved
-
-
-def _drawn(objects: Objects, keep: np.ndarray, forward: np.ndarray, area: Area, size: int) -> np.ndarray:
-    """bool (M, size, size): the regions of the objects at `keep`, cut off at the patch."""
-    left, top, right, bottom = area
-    masks = np.zeros((len(keep), size, size), bool)
-    for mask, place in zip(masks, keep, strict=True):
-        region = objects.regions[place] if objects.regions is not None else None
-        if region is None:
-            raise UsageError("an object has no region to be drawn", allowed="polygons or run lengths for every object")
-        mask[top:bottom, left:right] = region.draw((size, size), forward)[top:bottom, left:right]
-    return masks
 
 
 def _inverse(move: np.ndarray) -> np.ndarray:

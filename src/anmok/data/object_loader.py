@@ -22,7 +22,7 @@ Found = dict[str, np.ndarray]
 class ObjectLoader(Loader):
     """`targets` of its batches: a list of N dicts of tensors: `boxes` float32 (M, 4), xyxy in pixels of the picture as
     the batch shows it, clipped to it; `labels` int64 (M,); `crowd` and `difficult` bool (M,); with `regions`, `masks`
-    bool (M, size, size). An object is dropped only when it leaves the picture: see `anmok.data.moving.LEAST_VISIBLE`.
+    bool (M, size, size). An object is dropped only when it leaves the picture: see `anmok.data.moved_objects`.
 
     `extra["sizes"]`: int32 (N, 2), each original's height and width, where a batch is not augmented;
     `Preparation.geometry(size, seen=True).inverse()` leads from its boxes to the original's.
