@@ -70,9 +70,10 @@ def labelled_pictures(
     group_by = asked.group_by or (settings.group_by if data is None else None)
     if group_by is not None:
         dataset = group_entries(dataset, group_by)
-    if not dataset.classes:
+    if run.classes and not dataset.classes:
         raise DataError("these pictures have no labels", path=place, fix="anmok predict, which needs none")
-    compare_classes(run.classes, dataset.classes, place)
+    if run.classes:  # a run that names nothing is judged on pictures of any kind
+        compare_classes(run.classes, dataset.classes, place)
     if data is None:
         dataset = load_split(dataset, run.path / "split.csv")
     split: str | None = asked.split if asked.split in dataset.splits else None

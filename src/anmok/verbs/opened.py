@@ -18,6 +18,7 @@ from anmok.tasks.classify.rejection import Rejection
 from anmok.verbs import card as cards
 from anmok.verbs.classifier import Classifier, is_network, named, neither_run_nor_network, preparation_for
 from anmok.verbs.subject import Subject
+from anmok.verbs.terminal import is_share
 
 
 class OpenedRun(Subject):
@@ -58,8 +59,10 @@ class OpenedRun(Subject):
     def __repr__(self) -> str:
         headline = next(iter(self.kind.headlines), "")
         value = self.metrics.get("test", {}).get(headline, {}).get("value")
-        figure = "" if value is None else f", test {headline.replace('_', ' ')} {value:.1%}"
-        return f"<Run {self.path}: {self.card['network']['name']}, {len(self.classes)} classes{figure}>"
+        told = "" if value is None else f"{value:.1%}" if is_share(value) else f"{value:.2f}"
+        figure = told and f", test {headline.replace('_', ' ')} {told}"
+        classes = f", {len(self.classes)} classes" if self.classes else ""
+        return f"<Run {self.path}: {self.card['network']['name']}{classes}{figure}>"
 
 
 def subject_of(

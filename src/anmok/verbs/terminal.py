@@ -53,10 +53,20 @@ class Terminal:
 
 
 def figures_line(figures: Mapping[str, Any]) -> str:
-    """Figures with their intervals on one line: `accuracy 93.4 % (92.9 to 93.9)`."""
+    """Figures with their intervals on one line: `accuracy 93.4 % (92.9 to 93.9)`; what is no share, as it is."""
     parts = []
     for name, figure in figures.items():
-        value, low, high = (100 * float(getattr(figure, part)) for part in ("value", "low", "high"))
-        told = name.replace("_", " ").replace("iou", "IoU").replace("f1", "F1")
-        parts.append(f"{told} {value:.1f} % ({low:.1f} to {high:.1f})")
+        value, low, high = (float(getattr(figure, part)) for part in ("value", "low", "high"))
+        told = name.replace("_", " ")
+        for plain, written in (("iou", "IoU"), ("f1", "F1"), ("psnr", "PSNR"), ("ssim", "SSIM")):
+            told = told.replace(plain, written)
+        if is_share(value):
+            parts.append(f"{told} {100 * value:.1f} % ({100 * low:.1f} to {100 * high:.1f})")
+        else:
+            parts.append(f"{told} {value:.2f} ({low:.2f} to {high:.2f})")
     return ", ".join(parts)
+
+
+def is_share(value: float) -> bool:
+    """Whether a figure can be told in per cent."""
+    return not abs(value) > 1
