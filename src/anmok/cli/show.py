@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from anmok.verbs.terminal import figures_line
+
 _WIDE = 10_000  # columns where no terminal limits them: one line a row for grep
 SHOWN = 20  # quarantined items listed before "and more"
 BUSY = 0.5  # processes a core beyond which measured times deserve a word
@@ -181,7 +183,8 @@ def _problem(problem: Mapping[str, Any]) -> list[str]:
 
 def print_comparison(found: Any) -> None:
     """A row a network within 80 columns, what was measured and how, then the advice."""
-    heading = ["network", "weights", "MACs", "sees", "top-1", "alone", "batch", "train", "MiB"]
+    tried = any(knife.probe is not None for knife in found.knives)
+    heading = ["network", "weights", "MACs", "sees", "yours" if tried else "top-1", "alone", "batch", "train", "MiB"]
     rows = []
     for knife in found.knives:
         cost = knife.cost
@@ -194,6 +197,8 @@ def print_comparison(found: Any) -> None:
             ]
         seen = "all" if knife.field is None else "×".join(map(str, dict.fromkeys(knife.field)))
         top1 = "–" if knife.top1 is None else f"{knife.top1:.1f}"
+        if knife.probe is not None:
+            top1 = f"{100 * knife.probe.value:.1f}"
         rows.append([knife.name, _count(knife.parameters), _count(knife.macs), seen, top1, *measured])
     print_table(heading, rows)
     print(f"\nAt {found.imgsz} pixels. sees: pixels across that one cell of the last map sees.")
@@ -207,7 +212,9 @@ def print_comparison(found: Any) -> None:
         )
         if m["busy"] > BUSY:
             print(f"The machine was busy with other work ({m['busy']:.1f} processes a core): times are too long.")
-    for source in sorted({knife.source for knife in found.knives if knife.top1 is not None}):
+    for knife in found.knives if tried else ():
+        print(f"{knife.name} on your pictures, frozen and cross-validated: {figures_line({'accuracy': knife.probe})}")
+    for source in sorted({knife.source for knife in found.knives if knife.top1 is not None and not tried}):
         print(f"top-1: ImageNet, per cent; {source}")
     print(f"\n{textwrap.fill(found.advice, 100)}")
     if found.png is not None:

@@ -29,8 +29,11 @@ def advise(knives: Sequence[Knife], asked: CompareSettings) -> Advice:
 
     Photographs with published weights are fine-tuned, anything else learns from nothing. What does not train in time
     is out; so is, if anything is left without it, what answers on too coarse a map or has too many weights for the
-    pictures. Of the rest: fine-tuned, the best published accuracy; from nothing, the newest design.
+    pictures. Of the rest: fine-tuned, the best published accuracy; from nothing, the newest design. Where the networks
+    were tried on the person's own pictures, that decides instead.
     """
+    if all(knife.probe is not None for knife in knives):
+        return _tried(knives)
     tuned = asked.imgsz > SMALL and asked.pictures < MANY and any(knife.pretrained for knife in knives)
     able = [knife for knife in knives if knife.pretrained or not tuned]
     epochs = EPOCHS_FINE_TUNING if tuned else EPOCHS_FROM_SCRATCH
@@ -56,6 +59,20 @@ def advise(knives: Sequence[Knife], asked: CompareSettings) -> Advice:
     return Advice(
         best.name, f"Take {best.name}: {_reasons(best, seconds[best.name], tuned)}.{but} {reckoned}{not_taken}"
     )
+
+
+def _tried(knives: Sequence[Knife]) -> Advice:
+    """Of the networks whose difference to the best one on these pictures may be chance, the one that costs least."""
+    probes = {knife.name: knife.probe for knife in knives if knife.probe is not None}
+    best = max(probes, key=lambda name: probes[name].value)
+    level = [knife for knife in knives if probes[knife.name].high >= probes[best].low]
+    take = min(level, key=lambda knife: knife.cost.one_s if knife.cost else float(knife.macs))
+    of_cost = f"answers one picture in {take.cost.one_s * 1e3:.0f} ms" if take.cost else "has the fewest multiply-adds"
+    said = f"Take {take.name}: {100 * probes[take.name].value:.1f} % right on your pictures, and it {of_cost}"
+    if take.name != best:
+        said += f"; {best} was right on {100 * probes[best].value:.1f} %, which may be chance"
+    weaker = [name for name in probes if probes[name].high < probes[best].low]
+    return Advice(take.name, said + "." + (f" Weaker beyond chance: {', '.join(weaker)}." if weaker else ""))
 
 
 def training_seconds(knife: Knife, pictures: int, epochs: int) -> float | None:

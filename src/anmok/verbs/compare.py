@@ -22,6 +22,7 @@ from anmok.networks import build, card, published
 from anmok.verbs import card as cards
 from anmok.verbs.advice import advise
 from anmok.verbs.knife import Knife
+from anmok.verbs.probe import probe
 from anmok.verbs.scatter import draw_scatter
 from anmok.verbs.settings import CompareSettings
 from anmok.verbs.terminal import Terminal
@@ -73,6 +74,10 @@ def compare(*nets: str, quiet: bool = True, **settings: Any) -> Comparison:
             for done, knife in enumerate(knives):
                 on_progress(done, len(knives))
                 knives[done] = replace(knife, cost=_cost(knife.name, asked))
+    if asked.data is not None:
+        with Terminal(quiet).bar("trying on your pictures") as on_progress:
+            tried = probe(asked.data, [knife.name for knife in knives], weights=asked.weights, on_progress=on_progress)
+        knives = [replace(knife, probe=tried[knife.name]) for knife in knives]
     advice = advise(knives, asked)
     png = None if asked.out is None else draw_scatter(knives, asked.imgsz, asked.out)
     return Comparison(asked.imgsz, knives, machine, advice.take, advice.text, png)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from anmok.anatomy.cost import Cost
+from anmok.metrics.proportion import Interval
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Knife:
     `top1`, `top5`: published ImageNet accuracy in per cent with its `source`, or None. `pretrained`: there are
     published weights. `field`: receptive field in pixels (height, width) of its features, None where it is the whole
     picture or unknown. `cells`: how many of its last map's cells lie along a side of the picture, None where unknown.
-    `year`: of the paper.
+    `year`: of the paper. `probe`: accuracy of a line on its frozen features on the person's own pictures, or None.
     """
 
     name: str
@@ -31,7 +32,8 @@ class Knife:
     top5: float | None
     source: str
     cost: Cost | None
+    probe: Interval | None = None
 
     def as_row(self) -> dict[str, Any]:
         """Plain values."""
-        return {**asdict(self), "cost": None if self.cost is None else asdict(self.cost)}
+        return asdict(self)

@@ -284,6 +284,8 @@ class InspectSettings(Settings):
 class CompareSettings(Settings):
     """Which knife: structure, published accuracy, and cost measured on this machine."""
 
+    data: str | None = Field(None, description="Try the networks, frozen, on these labelled pictures too.")
+    weights: str | None = Field(None, description="For --data: imagenet downloads published weights that are not here.")
     imgsz: Annotated[int, Field(ge=1, le=2048)] = Field(224, description="Side of the pictures in pixels.")
     channels: Count = Field(3, description="Channels of the pictures.")
     num_classes: Count = Field(1000, description="Classes.")

@@ -1,0 +1,107 @@
+"""The knife tried on your own pictures: how well a line on a network's frozen features tells your classes apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from anmok.core.errors import DataError, UsageError
+from anmok.core.seeds import numpy_generator
+from anmok.core.types import Dataset
+from anmok.data.cache import fingerprint
+from anmok.data.load import load_data
+from anmok.engine.devices import choose
+from anmok.metrics.proportion import Interval, share
+from anmok.tasks.classify.features import View, features, identity_of
+from anmok.tasks.classify.head import fit_head
+from anmok.tasks.classify.learning import Classify
+from anmok.tasks.pictures import decode_all
+from anmok.tasks.published import build_published, preparation_of, version_here
+
+FOLDS = 5
+MOST = 2_000  # pictures; more would tell little and take long
+
+
+def probe(
+    data: str, networks: Sequence[str], *, weights: str | None = None, imgsz: int | None = None, seed: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Interval]:  # fmt: skip
+    """Cross-validated accuracy of a linear head on each network's frozen features, with its 95 % interval.
+
+    Each fifth of the pictures is answered by a head that saw three other fifths and was held back as the fourth asked
+    for; pictures of one group stay in one fifth.
+
+    Args:
+        data: labelled pictures, as `anmok train` takes them; of more than 2,000, as many are drawn, evenly by class.
+        networks: names, all with published weights.
+        weights: `imagenet` to download them; None: those that are here.
+        imgsz: side in pixels; None: each network's own.
+        seed: of the draw and the folds.
+
+    Raises:
+        UsageError: a network has no weights here.
+        DataError: fewer than two classes, or classes of fewer than five pictures.
+    """
+    versions = {name: weights or version_here(name) for name in networks}  # before minutes of work
+    dataset = _drawn(load_data(data, task="classify"), seed, data)
+    folds = _folds(dataset, seed)
+    found = {}
+    for done, (name, version) in enumerate(versions.items()):
+        if on_progress is not None:
+            on_progress(done, len(versions))
+        decoded = decode_all(dataset, preparation_of(name, version, imgsz))
+        if len(decoded.dataset) < len(dataset):
+            raise DataError("pictures of this data set cannot be read", path=data, fix=f"anmok check {data}")
+        network, _, _ = build_published(name, version, num_classes=len(dataset.classes), in_channels=3)
+        devices = choose("auto")
+        devices.place(network)
+        model = Classify(network, dataset.classes, decoded.preparation, devices)
+        identity = identity_of(model, fingerprint(dataset, decoded.preparation))
+        x = features(model, decoded.source, decoded.rows, View("centre"), identity)
+        y = np.array([entry.target for entry in dataset.entries], np.int64)
+        found[name] = share(_hits(x, y, folds, len(dataset.classes)), len(y))
+    return found
+
+
+def _drawn(dataset: Dataset, seed: int, data: str) -> Dataset:
+    """At most `MOST` entries, evenly over the classes."""
+    targets = np.array([-1 if entry.target is None else entry.target for entry in dataset.entries])
+    counts = np.bincount(targets[targets >= 0], minlength=len(dataset.classes))
+    if len(dataset.classes) < 2 or counts.min() < FOLDS:
+        raise DataError("too few pictures to try networks on", path=data, got=f"{counts.tolist()} a class",
+                        allowed=f"two classes or more of at least {FOLDS} pictures")  # fmt: skip
+    if (targets < 0).any():
+        raise UsageError("networks are tried on labelled pictures", path=data)
+    order = numpy_generator(seed, "probe").permutation(len(targets))
+    rank = np.empty(len(targets), np.int64)  # of each picture within its class
+    for number in range(len(counts)):
+        own = order[targets[order] == number]
+        rank[own] = np.arange(len(own))
+    kept = np.sort(order[np.argsort(rank[order], kind="stable")][:MOST])
+    unused = {entry.id for position, entry in enumerate(dataset.entries) if position not in set(kept.tolist())}
+    return dataset.without((), unused)
+
+
+def _folds(dataset: Dataset, seed: int) -> np.ndarray:
+    """The fifth (N,) each entry is in: stratified, groups whole."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    targets = np.array([entry.target for entry in dataset.entries])
+    groups = np.array([entry.group or entry.id for entry in dataset.entries])
+    fold = np.zeros(len(targets), np.int64)
+    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    for number, (_, asked) in enumerate(splitter.split(targets, targets, groups)):
+        fold[asked] = number
+    return fold
+
+
+def _hits(x: np.ndarray, y: np.ndarray, fold: np.ndarray, classes: int) -> int:
+    hits = 0
+    for number in range(FOLDS):
+        asked, chooses = fold == number, fold == (number + 1) % FOLDS
+        learned = ~(asked | chooses)
+        head = fit_head(x[learned], y[learned], classes, (x[chooses], y[chooses]))
+        logits = x[asked] @ head.weight.numpy().T + head.bias.numpy()
+        hits += int((logits.argmax(1) == y[asked]).sum())
+    return hits
