@@ -76,3 +76,8 @@ def test_training_changes_weights() -> None:
 def test_on_a_graphics_card() -> None:
     cost = measure_cost(lambda: Witness([]), (3, 32, 32), batch=2, seconds=1e-9, device=torch.device("cuda"))
     assert cost.train_bytes > 2 * 3 * 32 * 32 * 4
+
+
+def test_networks_that_answer_for_every_pixel_train_too() -> None:
+    cost = measure_cost(lambda: nn.Conv2d(3, 4, 3), (3, 8, 8), batch=2, seconds=1e-9)
+    assert min(cost.one_s, cost.batch_s, cost.train_s) > 0

@@ -103,3 +103,8 @@ def test_networks_survive_tracing() -> None:
         torch.testing.assert_close(torch.fx.symbolic_trace(net)(x), expected)
         torch.testing.assert_close(torch.jit.trace(net, x)(x), expected)
         torch.testing.assert_close(torch.compile(net, backend="eager", fullgraph=True)(x), expected)
+
+
+def test_which_task_a_name_serves() -> None:
+    names = ("resnet18", "unet", "unet:timm:resnet18", "timm:resnet18", "nothing", None)
+    assert [networks.task_of(name) for name in names] == ["classify", "segment", "segment", "classify", None, None]

@@ -79,3 +79,11 @@ def test_refusals(subject: str, settings: dict[str, object], words: str) -> None
 def test_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli(["inspect", "alexnet", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["anatomy"]["parameters"] == 61_100_840
+
+
+def test_networks_of_other_tasks() -> None:
+    found = anmok.inspect("unet:small_resnet")
+    assert found.text.startswith("U-Net") and found.anatomy.output_shapes == ((2, 256, 256),)
+    assert anmok.inspect("fcn_8s", depth=2).anatomy.macs == 181_529_034_048
+    with pytest.raises(UsageError, match="generator or discriminator"):
+        anmok.inspect("dcgan")

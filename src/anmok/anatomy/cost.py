@@ -48,7 +48,7 @@ def measure_cost(
     momentum.
 
     Args:
-        build: makes the network, with a classifier's outputs.
+        build: makes the network, with a classifier's outputs, for pictures or for pixels.
         input_shape: (C, H, W) of one picture.
         batch: pictures at once.
         seconds: about how long each of the three measurements goes on; three repeats at least.
@@ -85,7 +85,8 @@ def _step(
     with autocast():
         output = network(pictures)
         logits = output if isinstance(output, Tensor) else output[0]
-        targets = torch.zeros(len(logits), dtype=torch.long, device=logits.device)
+        places = (len(logits), *logits.shape[2:])  # a class for every picture, or for every pixel
+        targets = torch.zeros(places, dtype=torch.long, device=logits.device)
         loss = nn.functional.cross_entropy(logits, targets)
     loss.backward()
     optimizer.step()

@@ -70,6 +70,16 @@ def build(
     return _function(name)(weights=weights, **kwargs)
 
 
+def task_of(name: object) -> str | None:
+    """Which task a network serves, by the names that `build` takes; None where it takes no such name."""
+    if not isinstance(name, str):
+        return None
+    own = name.partition(":")[0]
+    if own == TIMM.removesuffix(":"):
+        return "classify"
+    return next((task for task, networks in OF_TASK.items() if own in networks), None)
+
+
 def card(name: str) -> Card:
     """The card of a network, by the names that `build` takes. Printing it gives a page for the terminal."""
     if name.startswith(TIMM):

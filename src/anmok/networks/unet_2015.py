@@ -38,7 +38,7 @@ CARD = Card(
     fixed="Classifying each pixel by the patch around it was slow, since neighbouring patches are nearly the same, and "
     "had to choose between context (large patches) and precision (small ones).",
     cost="31.0 million parameters; 150 billion multiply-adds for 572 × 572 pixels, of which it answers 388 × 388. For "
-    "small pictures most of the work goes into the mirrored border.",
+    "small pictures most of the work goes into the mirrored border. Every answer sees 188 or 204 pixels, by its place.",
     reach_for="Reading the paper next to code that is it; large microscope pictures in tiles that must show no seam.",
     avoid="Small pictures, and few minutes: it has no normalisation and learns slowly. `unet` on a ready-made encoder "
     "answers sooner and mostly better.",

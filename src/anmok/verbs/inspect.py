@@ -20,9 +20,9 @@ from anmok.anatomy.structure import Anatomy
 from anmok.anatomy.text import render
 from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
-from anmok.networks import build, card, published
+from anmok.networks import build, card, published, task_of
 from anmok.tasks.published import prepared_as
-from anmok.verbs.classifier import NATURAL, Classifier, is_network, preparation_for
+from anmok.verbs.classifier import NATURAL, Classifier, preparation_for
 from anmok.verbs.opened import OpenedRun, subject_of
 from anmok.verbs.predict import prepared_picture
 from anmok.verbs.settings import InspectSettings
@@ -64,7 +64,7 @@ def inspect(subject: str | Path | nn.Module | Classifier, **settings: Any) -> In
         PictureError: the picture cannot be read.
     """
     asked: InspectSettings = InspectSettings.of(**settings)
-    found = _by_name(subject, asked) if is_network(subject) else _opened(subject, asked)
+    found = _by_name(subject, asked) if task_of(subject) else _opened(subject, asked)
     taken = anatomy(found.network, found.shape)
     text = render(taken, 0 if asked.depth is None else asked.depth)
     if asked.card and found.about:
@@ -85,6 +85,11 @@ def _by_name(subject: Any, asked: InspectSettings) -> _Subject:
         network: Any = build(
             name, num_classes=asked.num_classes, in_channels=asked.channels, weights=asked.weights
         ).eval()
+    if not hasattr(network, "accepts"):
+        parts = " or ".join(part for part, _ in network.named_children())
+        raise UsageError(f"{name} is not shown pictures; its parts can be inspected one by one", got=repr(name),
+                         allowed=parts, fix=f"anmok.anatomy(anmok.networks.{name}().{parts.split(' ')[0]}, shape) in "
+                         "Python")  # fmt: skip
     size = asked.imgsz or about.natural
     preparation = None
     if asked.picture is not None:
@@ -109,7 +114,7 @@ def _opened(subject: str | Path | nn.Module | Classifier, asked: InspectSettings
     one = subject_of(subject)
     size, channels = asked.imgsz or one.preparation.size, one.preparation.channels
     name = one.card["network"]["name"] if isinstance(one, OpenedRun) else ""
-    about = str(card(name)) if is_network(name) else ""
+    about = str(card(name)) if task_of(name) else ""
     preparation = replace(one.preparation, size=size, store=max(size, one.preparation.store))
     return _Subject(one.title, one.network, (channels, size, size), preparation, about)
 
