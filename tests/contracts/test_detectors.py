@@ -36,7 +36,10 @@ ONE_STAGE = ["anchor_free", "yolo_v1_small", "yolo_v1_tiny"]
 
 def small(name: str, num_classes: int = 3, **kwargs: Any) -> nn.Module:
     torch.manual_seed(0)
-    return networks.build(name, num_classes=num_classes, **SMALL[name], **kwargs)
+    net = networks.build(name, num_classes=num_classes, **SMALL[name], **kwargs)
+    if hasattr(net, "rpn"):
+        net.rpn.after, net.roi_heads.count = (20, 20), 16
+    return net
 
 
 def pictures(count: int = 2, channels: int = 3, size: int = 64) -> Tensor:
