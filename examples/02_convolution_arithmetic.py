@@ -1,6 +1,7 @@
 """Chapter 2. Convolution arithmetic: how large is the output, what does it cost, what does it see?
 
-Every number is worked out in a sentence, checked against torch, and the sliding window is drawn step by step.
+Every number is worked out in a sentence, checked against torch, and the sliding window is drawn step by step; so is the
+way back up, with the checkerboard that a transposed convolution can draw.
 
     python examples/02_convolution_arithmetic.py
 """
@@ -18,6 +19,7 @@ from anmok.anatomy import (
     explain_1x1,
     explain_conv_output,
     explain_cost,
+    explain_enlarging,
     explain_pool_output,
     explain_same_padding,
     explain_transposed_output,
@@ -40,6 +42,7 @@ def main() -> None:
         "What it costs": explain_cost(3, 64, 11, (55, 55)),
         "Pooling 112 by 3×3 with stride 2": explain_pool_output(112, 3, 2),
         "The way back: a transposed convolution": explain_transposed_output(7, 4, stride=2, padding=1),
+        "Enlarging: a transposed convolution, or enlarging first": explain_enlarging(16, kernel=3, stride=2),
         "'same' in TensorFlow, and beside it torch": explain_same_padding(224, 7, stride=2),
         "Why VGG stacks 3×3": explain_two_3x3(),
         "What a 1×1 saves": explain_1x1(),
@@ -58,6 +61,8 @@ def main() -> None:
     for name, numbers in list(WINDOWS.items())[: 1 if options.quick else None]:
         figure = anmok.anatomy.window_figure(**numbers)
         print(f"made {anmok.anatomy.save(figure, options.out / f'window_{name}.png')}")
+    figure = anmok.anatomy.enlarging_figure(6, kernel=3, stride=2)
+    print(f"made {anmok.anatomy.save(figure, options.out / 'enlarging.png')}")
 
 
 def arguments() -> argparse.Namespace:
