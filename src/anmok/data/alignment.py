@@ -5,7 +5,11 @@ Distances are between pictures brought to mean 0 and length 1: 0 for equal ones,
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import torch
+from torch.nn.functional import affine_grid, grid_sample
 
 SIDE = 32  # pixels a side of a thumbnail
 COARSE = 16  # and of the smoothed thumbnail by which neighbours are looked for
@@ -15,32 +19,34 @@ MOVED = 1.15  # moving makes strangers alike, too: a distance found that way cou
 _MOST_PAIRS = 2000  # compared at once: bounds the memory
 
 
-def resampling(size: int, stored: int, low: np.ndarray, high: np.ndarray, softness: float = 1.0) -> np.ndarray:
-    """Matrices (n, size, stored) that resample [low, high) of `stored` pixels to `size`, anti-aliased.
+def resampling(size: int, stored: int, softness: float = 1.0) -> np.ndarray:
+    """The matrix (size, stored) that resamples `stored` pixels to `size`, anti-aliased by a triangle filter.
 
-    `low`, `high`: (n,), in pixels. `softness` widens the triangle filter.
+    `softness` widens the filter.
     """
-    width = ((high - low) / size)[:, None]
-    centre = low[:, None] + (np.arange(size) + 0.5) * width
-    reach = np.maximum(width, 1.0) * softness
-    weight = 1 - np.abs(np.arange(stored) + 0.5 - centre[..., None]) / reach[..., None]
-    weight = np.maximum(weight, 1e-6)
-    return (weight / weight.sum(-1, keepdims=True)).astype(np.float32)
+    width = stored / size
+    centre = (np.arange(size) + 0.5) * width
+    reach = max(width, 1.0) * softness
+    weight = np.maximum(1 - np.abs(np.arange(stored) + 0.5 - centre[:, None]) / reach, 1e-6)
+    return (weight / weight.sum(1, keepdims=True)).astype(np.float32)
+
+
+def transformed(pictures: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Pictures (N, H, W) → (N, R, C), by matrices (R, H) and (C, W) along each axis."""
+    wide = (pictures.reshape(-1, pictures.shape[2]) @ columns.T).reshape(len(pictures), -1, len(columns))
+    return np.matmul(rows, wide)
 
 
 def resampled(pictures: np.ndarray, size: int, softness: float = 1.0) -> np.ndarray:
     """Pictures float32 (N, H, W) → (N, size, size), proportions ignored."""
-    rows, columns = (
-        resampling(size, stored, np.zeros(1), np.full(1, float(stored)), softness)[0] for stored in pictures.shape[1:]
-    )
-    return rows @ pictures @ columns.T
+    return transformed(pictures, *(resampling(size, stored, softness) for stored in pictures.shape[1:]))
 
 
 def levelled(pictures: np.ndarray) -> np.ndarray:
     """Pictures (N, …) as rows (N, values) of mean 0 and length 1: brightness and contrast no longer count."""
     rows = pictures.reshape(len(pictures), -1)
     rows = rows - rows.mean(1, keepdims=True)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+    return rows / np.maximum(_lengths(rows), 1e-6)[:, None]
 
 
 def coarse(thumbnails: np.ndarray) -> np.ndarray:
@@ -48,75 +54,136 @@ def coarse(thumbnails: np.ndarray) -> np.ndarray:
     return levelled(resampled(thumbnails.astype(np.float32), COARSE, softness=1.5))
 
 
-def aligned_distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Distance (n,) of pairs of thumbnails (n, SIDE, SIDE), after the best small move, zoom and softening.
+def inset(thumbnails: np.ndarray, share: float) -> np.ndarray:
+    """The middle of thumbnails (N, SIDE, SIDE), without this share of the side at each border, enlarged again."""
+    return _cropped(thumbnails.astype(np.float32), _borders(len(thumbnails), share))
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Pairs as they are nearest to each other: `distance` (n,), and both thumbnails (n, SIDE, SIDE), moved or softened."""
+
+    distance: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+
+def align(first: np.ndarray, second: np.ndarray, margin: float = 0.0) -> Aligned:
+    """Pairs of thumbnails (n, SIDE, SIDE) after the best small move, zoom and softening of one of them.
 
     Move and zoom come from the tangent distance (Simard, LeCun, Denker 1993) of the smoothed thumbnails; the distance
     itself is then measured on the thumbnails, moved for real.
+
+    Args:
+        margin: the second is held to show the first without this share of its side at each border, rather than all.
     """
-    found = np.empty(len(first), np.float32)
+    found = Aligned(np.empty(len(first), np.float32), *(np.empty((len(first), SIDE, SIDE), np.float32) for _ in "ab"))
     for start in range(0, len(first), _MOST_PAIRS):
-        a, b = (part[start : start + _MOST_PAIRS].astype(np.float32) for part in (first, second))
-        plain = _softened_distance(a, b)
-        # A zoom into `a` shows `b`; where `b` shows more than `a`, the other way about.
-        moved = [_softened_distance(_cropped(x, _window(x, y)), y) for x, y in ((a, b), (b, a))]
-        found[start : start + len(a)] = np.minimum(plain, np.minimum(*moved) * MOVED)
+        here = slice(start, start + _MOST_PAIRS)
+        a, b = first[here].astype(np.float32), second[here].astype(np.float32)
+        tried = [_softened(_zoomed(a, b, margin), b, MOVED)]
+        if not margin:  # a zoom into the first shows the second; where the second shows more, the other way about
+            tried += [_softened(a, b), _softened(a, _zoomed(b, a), MOVED)]
+        best = _nearest(tried)
+        found.distance[here], found.first[here], found.second[here] = best.distance, best.first, best.second
     return found
 
 
-def tangent_distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Distance (n,) of smoothed, levelled rows (n, COARSE²) up to a small move and zoom; quick and rough."""
-    starts = range(0, len(first), _MOST_PAIRS)
-    parts = [_tangents(first[s : s + _MOST_PAIRS], second[s : s + _MOST_PAIRS])[1] for s in starts]
-    return np.concatenate([np.zeros(0, np.float32), *parts])
+def tangent_distance(rows: np.ndarray, others: np.ndarray, pairs: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """Distance (n,) of smoothed, levelled rows, (N, COARSE²) each, up to a small move and zoom; quick and rough.
+
+    Args:
+        pairs: positions (n, 2) in `rows` and `others`, ordered by the first.
+        axes: (COARSE², D) orthonormal: the few dimensions in which distances are measured.
+    """
+    found = np.empty(len(pairs), np.float32)
+    seen = others @ axes
+    for start in range(0, len(rows), _MOST_PAIRS):
+        low, high = np.searchsorted(pairs[:, 0], (start, start + _MOST_PAIRS))
+        part = rows[start : start + _MOST_PAIRS]
+        basis, solver = _tangents(part)
+        basis, part = basis @ axes, part @ axes
+        at, other = pairs[low:high, 0] - start, pairs[low:high, 1]
+        away = seen[other] - part[at]
+        moved = np.matmul(basis[at], away[..., None])
+        change = np.clip(np.matmul(solver[at], moved)[..., 0], -LARGEST_CHANGE, LARGEST_CHANGE)
+        found[low:high] = _lengths(away - np.matmul(change[:, None], basis[at])[:, 0])
+    return found
 
 
-def _tangents(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shift right and down, zoom across and down of `first` (n, 4), in shares of the side; what they leave (n,)."""
-    pictures = first.reshape(-1, COARSE, COARSE)
+def _tangents(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a shift right and down, a zoom across and down do to rows: (n, 4, COARSE²); and the inverse Gram matrices.
+
+    Changes are in shares of the side.
+    """
+    pictures = rows.reshape(-1, COARSE, COARSE)
     down, right = np.gradient(pictures, axis=(1, 2))
-    place = (np.arange(COARSE) + 0.5) / COARSE - 0.5
+    place = ((np.arange(COARSE) + 0.5) / COARSE - 0.5).astype(np.float32)
     basis = np.stack([right, down, place * right, place[:, None] * down], axis=1) * COARSE
-    basis = basis.reshape(len(first), 4, -1)
-    basis = basis - basis.mean(2, keepdims=True)
-    away = (second - first)[..., None]
-    gram = basis @ basis.transpose(0, 2, 1) + 1e-4 * np.eye(4, dtype=np.float32)
-    change = np.linalg.solve(gram, basis @ away)
-    change = np.clip(change, -LARGEST_CHANGE, LARGEST_CHANGE)
-    left = away - basis.transpose(0, 2, 1) @ change
-    return change[..., 0], np.linalg.norm(left[..., 0], axis=1)
+    basis = basis.reshape(len(rows), 4, -1)
+    basis -= basis.mean(2, keepdims=True)
+    return basis, np.linalg.inv(basis @ basis.transpose(0, 2, 1) + 1e-4 * np.eye(4, dtype=np.float32))
 
 
-def _window(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The part (n, 4: left, right, top, bottom, in shares) of `first` that `second` shows, as two steps find it."""
-    window = np.tile(np.array([0.0, 1.0, 0.0, 1.0], np.float32), (len(first), 1))
-    wanted, seen = coarse(second), first
+def _zoomed(first: np.ndarray, second: np.ndarray, margin: float = 0.0) -> np.ndarray:
+    """The part of `first` that `second` shows, as two steps find it, enlarged to a thumbnail."""
+    window, wanted = _borders(len(first), margin), coarse(second)
+    seen = _cropped(first, window) if margin else first
     for _ in range(2):
-        right, down, across, upright = _tangents(coarse(seen), wanted)[0].T
+        rows = coarse(seen)
+        basis, solver = _tangents(rows)
+        change = np.matmul(solver, np.matmul(basis, (wanted - rows)[..., None]))[..., 0]
+        right, down, across, upright = np.clip(change, -LARGEST_CHANGE, LARGEST_CHANGE).T
         # A point p of the answer lies at p + (right, down) + zoom · (p − centre) in what is seen now.
         step = [right - across / 2, right + across / 2, down - upright / 2, down + upright / 2]
         window = np.clip(window + np.stack(step, axis=1), -0.02, 1.02)
-        window[:, 1] = np.maximum(window[:, 1], window[:, 0] + 0.5)
-        window[:, 3] = np.maximum(window[:, 3], window[:, 2] + 0.5)
+        window[:, 1::2] = np.maximum(window[:, 1::2], window[:, ::2] + 0.5)
         seen = _cropped(first, window)
-    return window
+    return seen
+
+
+def _borders(count: int, share: float) -> np.ndarray:
+    """Windows (count, 4: left, right, top, bottom, in shares of the side) without `share` at each border."""
+    return np.tile(np.array([share, 1 - share, share, 1 - share], np.float32), (count, 1))
 
 
 def _cropped(pictures: np.ndarray, window: np.ndarray) -> np.ndarray:
-    left, right, top, bottom = window.T * SIDE
-    return resampling(SIDE, SIDE, top, bottom) @ pictures @ resampling(SIDE, SIDE, left, right).transpose(0, 2, 1)
+    left, right, top, bottom = window.T
+    map_ = np.zeros((len(pictures), 2, 3), np.float32)  # from the answer's [−1, 1] to the picture's
+    map_[:, 0, 0], map_[:, 0, 2] = right - left, right + left - 1
+    map_[:, 1, 1], map_[:, 1, 2] = bottom - top, bottom + top - 1
+    grid = affine_grid(torch.from_numpy(map_), [len(pictures), 1, SIDE, SIDE], align_corners=False)
+    stack = torch.from_numpy(np.ascontiguousarray(pictures))[:, None]
+    return grid_sample(stack, grid, padding_mode="border", align_corners=False)[:, 0].numpy()
 
 
-def _softened_distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The smallest distance with either of the two softened as a smaller copy would be.
+def _softened(first: np.ndarray, second: np.ndarray, counts: float = 1.0) -> Aligned:
+    """The pairs with either of the two softened as a smaller copy would be, whichever is nearest.
 
-    Softening makes strangers alike, too, so a distance found that way counts for more.
+    Softening makes strangers alike, too, so a distance found that way counts for more; and all count `counts` times.
     """
-    a, b = levelled(first), levelled(second)
-    best = np.linalg.norm(a - b, axis=1)
+    tried = [Aligned(counts * _lengths(levelled(first) - levelled(second)), first, second)]
     for share in SOFTNESS:
-        size = round(SIDE * share)
-        soft_a, soft_b = (levelled(resampled(resampled(part, size), SIDE)) for part in (first, second))
-        for one, other in ((soft_a, b), (a, soft_b)):
-            best = np.minimum(best, np.linalg.norm(one - other, axis=1) / share**0.25)
+        down, up = resampling(round(SIDE * share), SIDE), resampling(SIDE, round(SIDE * share))
+        soften = up @ down
+        for a, b in ((transformed(first, soften, soften), second), (first, transformed(second, soften, soften))):
+            tried.append(Aligned(counts * _lengths(levelled(a) - levelled(b)) / share**0.25, a, b))
+    return _nearest(tried)
+
+
+def _nearest(tried: list[Aligned]) -> Aligned:
+    """Of several ways to bring pairs together, the one with the smallest distance for each pair."""
+    best, *others = tried
+    for other in others:
+        nearer = other.distance < best.distance
+        shaped = nearer[:, None, None]
+        best = Aligned(
+            np.where(nearer, other.distance, best.distance),
+            np.where(shaped, other.first, best.first),
+            np.where(shaped, other.second, best.second),
+        )
     return best
+
+
+def _lengths(rows: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.einsum("ij,ij->i", rows, rows))
