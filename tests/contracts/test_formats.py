@@ -42,7 +42,7 @@ def count_files(root):
 
 
 def test_every_format_has_a_writer():
-    assert set(FORMATS) == set(WRITERS) | set(OBJECT_WRITERS) | {"masks"}
+    assert set(FORMATS) == set(WRITERS) | set(OBJECT_WRITERS) | {"masks", "pairs", "unpaired"}
 
 
 @pytest.mark.parametrize("splits", [False, True])

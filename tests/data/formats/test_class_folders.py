@@ -100,7 +100,7 @@ def test_an_unlabelled_test_folder_is_skipped_with_a_warning(tmp_path):
 
 def test_a_folder_of_another_task_is_not_taken_for_classes(tmp_path):
     make(tmp_path, "images/1.jpg", "masks/1.png")
-    with pytest.raises(DataError, match="not recognised"):
+    with pytest.raises(DataError, match="no mask can be read"):
         load_data(tmp_path)
     assert load_data(tmp_path, format="class_folders").classes == ("images", "masks")
 

@@ -160,8 +160,8 @@ def _black_and_white(root: Path, looks: Looks, declared: Mapping[str, list[Class
         return _binary(root, declared, 255, "black-and-white masks")
     pixels, between = sum(values.values()), {v: n for v, n in values.items() if _NEARLY <= v <= 255 - _NEARLY}
     extremes = sum(n for v, n in values.items() if v > 255 - _NEARLY)
-    soft = looks.lossy > 0 or len(between) > _NEARLY  # numbers of classes have no such many values between
-    if not soft or not extremes or max(values) > 255 or sum(between.values()) > _SOFT * pixels:
+    blurred = looks.lossy > 0 or len(between) > _NEARLY  # numbers of classes have no such many values between
+    if not blurred or not extremes or max(values) > 255 or sum(between.values()) > _SOFT * pixels:
         return None
     found = _binary(root, declared, 255, "black-and-white masks, white from 128 on")
     soft = sum(any(0 < value < 255 for value in look.values or ()) for look in looks.read.values())

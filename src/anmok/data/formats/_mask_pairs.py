@@ -101,7 +101,7 @@ class _Sorted:
         self.pictures = [path for path in paths if roles[path] in ("picture", "")]
         self._named: dict[tuple[tuple[str, ...], str], list[str]] = defaultdict(list)
         self._anywhere: dict[str, list[str]] = defaultdict(list)
-        self._in_place: Counter[tuple[str, ...]] = Counter()
+        self._in_place: dict[tuple[str, ...], list[str]] = defaultdict(list)
         self._index(self.pictures)
         beside = [path for path in self.pictures if roles[path] == "" and self._is_mask_by_name(path)]
         if beside:
@@ -115,7 +115,7 @@ class _Sorted:
     def _index(self, pictures: list[str]) -> None:
         for path in pictures:
             where = place(path.rpartition("/")[0], _ROLES)
-            self._in_place[where] += 1
+            self._in_place[where].append(path)
             full = _name(path)
             for name in dict.fromkeys((full, _stripped(full, PICTURE_WORDS), _stripped(full, PICTURE_WORDS | _PARTS))):
                 self._named[where, name].append(path)
@@ -132,7 +132,8 @@ class _Sorted:
         """(the picture, the words left over); None where there is none, or nothing tells several apart."""
         name, where = _name(mask), place(mask.rpartition("/")[0], _ROLES)
         bare, barest = _stripped(name, _NAME_WORDS), _stripped(name, _NAME_WORDS | _PARTS)
-        for at, extra in ((where, ""), (where[:-1], where[-1] if where else "")):
+        *above, last = where or ("",)
+        for at, extra in ((where, ""), (tuple(above), last)):
             for one in dict.fromkeys((name, bare, barest)):
                 if found := self._one(self._named.get((at, one), ()), mask):
                     return found, extra
@@ -140,14 +141,13 @@ class _Sorted:
         for cut in range(len(parts) - 1, 0, -1):
             if found := self._one(self._named.get((where, " ".join(parts[:cut])), ()), mask):
                 return found, _stripped(" ".join(parts[cut:]), _NAME_WORDS)
-        if where and (found := self._one(self._named.get((where[:-1], where[-1]), ()), mask)):
+        if found := self._one(self._named.get((tuple(above), last), ()), mask):
             return found, name
-        if self._in_place[where] == 1:
-            found = next(path for path in self.pictures if place(path.rpartition("/")[0], _ROLES) == where)
-            return found, name
+        if len(self._in_place) > 1 and len(alone := self._in_place.get(where, [])) == 1:
+            return alone[0], name
         for one in dict.fromkeys((name, bare)):
-            if len(found_ones := self._anywhere.get(one, ())) == 1:
-                return found_ones[0], ""
+            if len(called := self._anywhere.get(one, [])) == 1:
+                return called[0], ""
         return None, ""
 
     @staticmethod
