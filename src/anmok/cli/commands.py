@@ -93,7 +93,7 @@ def train_command(
 
 
 def eval_command(
-    run: Path,
+    run: str,
     other: str | None = None,
     data: str | None = None,
     /,
@@ -107,16 +107,16 @@ def eval_command(
     Parameters
     ----------
     run
-        A run's folder, such as runs/classify/demo.
+        A run's folder, such as runs/classify/demo; with DATA also a network with published weights.
     other
         Another run to compare with, or labelled pictures; left out: the run's own.
     data
         Labelled pictures for both runs; left out: their own, which must be the same.
     """
     given = _given(settings)
-    opened = _opened(run, given)
+    opened = _subject(run, given)
     if other is not None and (data is not None or _is_run(other)):
-        found = _verb("duel")(opened, _opened(Path(other), given), data, quiet=quiet or json, **given)
+        found = _verb("duel")(opened, _subject(other, given), data, quiet=quiet or json, **given)
         print(show.as_json(found.to_json()) if json else show.duel_text(found))
         return 0
     data = other
@@ -259,8 +259,9 @@ def _verb(name: str, function: str | None = None) -> Any:
     return getattr(import_module(f"anmok.verbs.{name}"), function or name)
 
 
-def _opened(run: Path, given: dict[str, Any]) -> Any:
-    return import_module("anmok.verbs.run").load(run, device=given.get("device", "auto"))
+def _subject(name: str, given: dict[str, Any]) -> Any:
+    subject_of = import_module("anmok.verbs.opened").subject_of
+    return subject_of(name, given.pop("weights", None), device=given.get("device", "auto"))
 
 
 def _is_run(place: str) -> bool:

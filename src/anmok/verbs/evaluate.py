@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from anmok.core.errors import DataError
+from anmok.core.errors import DataError, UsageError
 from anmok.core.types import Report
 from anmok.data.check import compare_classes
 from anmok.data.grouping import group_entries
@@ -17,18 +17,20 @@ from anmok.verbs import card as cards
 from anmok.verbs.evaluation_page import write_evaluation_report
 from anmok.verbs.opened import OpenedRun
 from anmok.verbs.planning import read_settings
+from anmok.verbs.question import answerable, asking
 from anmok.verbs.settings import EvalSettings
+from anmok.verbs.subject import Subject
 from anmok.verbs.terminal import Terminal
 
 
-def evaluate(run: OpenedRun, data: str | Path | None = None, *, quiet: bool = True, **settings: Any) -> Report:
-    """Figures of a run: every one with its 95 % interval, and tables that say where it errs.
+def evaluate(run: Subject, data: str | Path | None = None, *, quiet: bool = True, **settings: Any) -> Report:
+    """Figures of a run, or of any network on labelled pictures, each with its 95 % interval; tables of where it errs.
 
     Tables of a classifier: `classes`, `confusion`, `calibration` (before and after the run's temperature); where there
     is something to say also `groups`, `rejection` (what the threshold for "I don't know" buys), `unseen`, `leakage`.
 
     Args:
-        run: what `anmok.load` or `anmok.train` returned.
+        run: what `anmok.load` or `anmok.train` returned, or an `anmok.Classifier`.
         data: other labelled data; None: the run's own.
         settings: see `anmok.verbs.settings.EvalSettings`. `reject_accuracy` and `reject_coverage` choose a new
             threshold on the run's validation pictures, and keep it in the card for `predict`.
@@ -40,6 +42,8 @@ def evaluate(run: OpenedRun, data: str | Path | None = None, *, quiet: bool = Tr
     asked: EvalSettings = EvalSettings.of(**settings)
     asked.refuse_foreign(run.kind.name)
     terminal = Terminal(quiet)
+    if asked.is_ is not None:
+        run = asking(run, asked.is_)
     with terminal.hearing_warnings():
         inquiry = _inquiry(run, asked, terminal)
         decoded, split = labelled_pictures(run, data, asked, terminal)
@@ -49,30 +53,36 @@ def evaluate(run: OpenedRun, data: str | Path | None = None, *, quiet: bool = Tr
     return report
 
 
-def _inquiry(run: OpenedRun, asked: EvalSettings, terminal: Terminal) -> Inquiry:
+def _inquiry(run: Subject, asked: EvalSettings, terminal: Terminal) -> Inquiry:
     def own(split: str) -> tuple[Any, str | None]:
         return labelled_pictures(run, None, EvalSettings.of(split=split), terminal)
 
     def keep(entries: Mapping[str, Any]) -> None:
-        run.card = cards.write(run.folder, {**cards.read(run.folder), **entries})
+        if isinstance(run, OpenedRun):
+            run.card = cards.write(run.folder, {**cards.read(run.folder), **entries})
 
-    return Inquiry(run.model, run.card, asked, terminal, own, keep)
+    return Inquiry(run.model, run.card if isinstance(run, OpenedRun) else {}, asked, terminal, own, keep)
 
 
 def labelled_pictures(
-    run: OpenedRun, data: str | Path | None, asked: EvalSettings, terminal: Terminal
+    run: Subject, data: str | Path | None, asked: EvalSettings, terminal: Terminal
 ) -> tuple[Any, str | None]:
     """The pictures a run is to be judged on, decoded as it wants them, and their split (None: all of them)."""
-    saved, settings = read_settings(run.folder)
-    place = str(data) if data is not None else saved
-    reading = asked if data is not None else settings
+    if data is not None:
+        place, reading, group_by = str(data), asked, asked.group_by
+    elif isinstance(run, OpenedRun):
+        place, reading = read_settings(run.folder)
+        group_by = asked.group_by or reading.group_by
+    else:
+        raise UsageError("only a run has pictures of its own", got=run.title, fix="name labelled pictures")
     dataset = load_data(place, task=run.kind.name, **reading.reading)
-    group_by = asked.group_by or (settings.group_by if data is None else None)
     if group_by is not None:
         dataset = group_entries(dataset, group_by)
     if run.classes and not dataset.classes:
         raise DataError("these pictures have no labels", path=place, fix="anmok predict, which needs none")
     if run.classes:  # a run that names nothing is judged on pictures of any kind
+        if asked.is_ is not None:
+            dataset = answerable(dataset, asked.is_)
         compare_classes(run.classes, dataset.classes, place)
     if data is None:
         dataset = load_split(dataset, run.path / "split.csv")

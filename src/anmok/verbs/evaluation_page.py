@@ -12,20 +12,23 @@ from anmok.report.page import write_report
 from anmok.tasks._kind import Measured
 from anmok.verbs import card as cards
 from anmok.verbs.opened import OpenedRun
+from anmok.verbs.subject import Subject
 
 
-def write_evaluation_report(path: Path, run: OpenedRun, decoded: Any, found: Measured, report: Report) -> Path:
+def write_evaluation_report(path: Path, run: Subject, decoded: Any, found: Measured, report: Report) -> Path:
     """Write the page. Raises `AnmokError` where that cannot be done."""
+    card = run.card if isinstance(run, OpenedRun) else {}
+    name = str(run.path) if card else run.title
     facts = {
-        "run": str(run.path),
+        "run" if card else "network": name,
         "pictures": str(decoded.dataset.root),
         "split": found.split,
-        "weights": str(run.card.get("weights_sha256", ""))[:16],
+        "weights": str(card.get("weights_sha256", ""))[:16],
         **cards.versions(),
     }
     page = content.ReportContent(
-        title=f"{run.path.name} on {decoded.dataset.root.name}",
+        title=f"{Path(name).name} on {decoded.dataset.root.name}",
         created=cards.now(),
-        repeat=content.Repeat(shlex.join(["anmok", "eval", str(run.path)]), facts),
+        repeat=content.Repeat(shlex.join(["anmok", "eval", name]), facts),
     )
-    return write_report(path, run.kind.page(page, run.model, decoded, found, run.card, report))
+    return write_report(path, run.kind.page(page, run.model, decoded, found, card, report))

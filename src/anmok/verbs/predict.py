@@ -18,6 +18,7 @@ from anmok.ship.runtime import load_model
 from anmok.tasks._kind import TASKS, Kind
 from anmok.verbs.opened import subject_of
 from anmok.verbs.places import Answer, answers_for
+from anmok.verbs.question import asking
 from anmok.verbs.settings import PredictSettings
 from anmok.verbs.shipped import is_shipped, shipped_answers
 from anmok.verbs.subject import Subject
@@ -68,11 +69,15 @@ def predict(
 def _respondent(subject: Subject | nn.Module | str | Path, asked: PredictSettings) -> tuple[Kind, Answer]:
     """Whose answers these are, and who gives them: in bounded memory, decoding in other processes meanwhile."""
     if is_shipped(subject):
+        if asked.is_ is not None:
+            raise UsageError("a shipped model answers as it was shipped", got=f'--is "{asked.is_}"', fix="ask the run")
         if asked.weights is not None or asked.device not in ("auto", "cpu"):
             raise UsageError("a shipped model has its own weights and answers on the CPU", got=str(subject))
         model = load_model(str(subject))
         return TASKS[model.manifest.task](), partial(shipped_answers, model, threshold=asked.reject_below)
     one = subject_of(subject, asked.weights, device=asked.device)
+    if asked.is_ is not None:
+        one = asking(one, asked.is_)
     return one.kind, lambda pictures, locators, names: one.kind.answers(one.model, pictures, locators, names, asked)
 
 

@@ -233,6 +233,10 @@ class EvalSettings(DataSettings):
     unseen: Path | None = only(
         "classify", "reconstruct", default=None, description="Pictures of kinds never learned: does the run tell them?"
     )
+    is_: str | None = only(
+        "classify", default=None, description='Measure a yes/no question on pictures of two classes: --is "hot dog".'
+    )
+    weights: str | None = Field(None, description=WEIGHTS)
     report: Path | None = Field(None, description="Write what was found, with pictures, to this HTML file.")
     leaks: bool = only(
         "classify", default=False, description="Also say what the score owes to copies of pictures learned from."
@@ -245,6 +249,7 @@ class PredictSettings(Settings):
     """Answer for pictures: files, folders and globs."""
 
     top: Count = Field(1, description="Answers a picture.")
+    is_: str | None = only("classify", default=None, description='Ask a yes/no question: --is "hot dog".')
     weights: str | None = Field(None, description=WEIGHTS)
     to: Path | None = Field(None, description="Write to this file: .csv, .jsonl or .parquet; default: a table.")
     reject_below: Annotated[float, Field(ge=0, le=1)] | None = only(
