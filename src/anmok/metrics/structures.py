@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from anmok.core.instances import instance_map, numbered
+from anmok.core.instances import instance_map
 from anmok.metrics._figure import Floats, Ints
 from anmok.metrics.pixels import IGNORE, class_map
 from anmok.metrics.proportion import Interval, share
@@ -81,8 +81,8 @@ def structures(
     judged = np.ones(truth.shape, dtype=bool) if ignore is None else truth != ignore
     objects = _hanging_together(truth, judged) if instances is None else instance_map(instances)
     rows, columns = np.nonzero((objects > 0) & judged)
-    _, place = np.unique(objects[rows, columns], return_inverse=True)
-    classes = _majority(place, truth[rows, columns])
+    place, ids = _dense(objects[rows, columns]), truth[rows, columns].astype(np.int64)
+    classes = _majority(place, ids)
     areas = np.bincount(place)
     hits = np.bincount(place, weights=given[rows, columns] == classes[place], minlength=len(areas))
     middle = [np.bincount(place, weights=axis, minlength=len(areas)) / np.maximum(areas, 1) for axis in (rows, columns)]
@@ -98,19 +98,25 @@ def structures(
 
 def _hanging_together(truth: np.ndarray, judged: np.ndarray) -> np.ndarray:
     """Connected pixels of one class as objects, numbered through all classes."""
-    objects = np.zeros(truth.shape, dtype=np.int64)
-    for number in np.unique(truth[judged]):
-        parts = numbered((truth == number) & judged)
-        objects = np.where(parts > 0, parts + objects.max(initial=0), objects)
-    return objects
+    from skimage.measure import label
+
+    nothing = -1
+    return label(np.where(judged, truth, nothing).astype(np.int64), background=nothing, connectivity=2)
 
 
-def _majority(place: Ints, ids: np.ndarray) -> Ints:
+def _dense(numbers: Ints) -> Ints:
+    """The same numbers counted through from 0, in their order."""
+    if not len(numbers) or numbers.max() > 4 * len(numbers) + 1000:  # too sparse for a table
+        return np.unique(numbers, return_inverse=True)[1]
+    return (np.cumsum(np.bincount(numbers) > 0) - 1)[numbers]
+
+
+def _majority(place: Ints, ids: Ints) -> Ints:
     """The commonest id at each place: (number of places,); the smallest of equals."""
-    pairs, counts = np.unique(np.stack([place, ids.astype(np.int64)]), axis=1, return_counts=True)
-    order = np.lexsort((pairs[1], -counts, pairs[0]))
-    _, first = np.unique(pairs[0, order], return_index=True)
-    return pairs[1, order][first]
+    if not len(place):
+        return np.zeros(0, dtype=np.int64)
+    width = int(ids.max()) + 1
+    return np.bincount(place * width + ids, minlength=(int(place.max()) + 1) * width).reshape(-1, width).argmax(axis=1)
 
 
 @dataclass(frozen=True)
