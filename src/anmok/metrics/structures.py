@@ -81,7 +81,7 @@ def structures(
     judged = np.ones(truth.shape, dtype=bool) if ignore is None else truth != ignore
     objects = _hanging_together(truth, judged) if instances is None else instance_map(instances)
     rows, columns = np.nonzero((objects > 0) & judged)
-    place, ids = _dense(objects[rows, columns]), truth[rows, columns].astype(np.int64)
+    place, ids = _dense(objects[rows, columns].astype(np.int64)), truth[rows, columns].astype(np.int64)
     classes = _majority(place, ids)
     areas = np.bincount(place)
     hits = np.bincount(place, weights=given[rows, columns] == classes[place], minlength=len(areas))
