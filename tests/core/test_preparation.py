@@ -10,7 +10,7 @@ from skimage import data
 from torchvision.transforms import v2
 
 from anmok.core.errors import UsageError
-from anmok.core.preparation import Preparation, centre_crop, fit_picture
+from anmok.core.preparation import Preparation, Seen, centre_crop, fit_picture
 
 PHOTO = data.astronaut()
 
@@ -96,3 +96,17 @@ def test_any_picture_gets_the_stored_shape(height, width, found, wanted, store, 
     fitted = fit_picture(pixels, preparation)
     assert fitted.shape == (store, store, wanted) and fitted.dtype == np.uint8
     assert np.abs(fitted.astype(int) - 90).max() <= 1
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    st.integers(20, 512), st.integers(20, 512), st.sampled_from([(24, 32), (23, 32), (24, 30), (32, 32), (224, 256)]),
+    st.sampled_from(["crop", "squash", "pad"]), st.sampled_from(["bilinear", "bicubic"]), st.booleans(), st.booleans(),
+)  # fmt: skip
+def test_what_the_network_sees_made_directly_is_the_same_bytes(height, width, sizes, fit, interpolation, grey, colour):
+    pixels = np.ascontiguousarray(PHOTO[-height:, -width:, : 1 if grey else 3])
+    channels = 3 if colour else 1
+    preparation = Preparation(*sizes, channels, fit, interpolation, (0.4,) * channels, (0.2,) * channels)
+    seen = Seen(preparation).fitted(pixels, (height, width))
+    assert seen.shape == Seen(preparation).shape
+    assert np.array_equal(seen, centre_crop(fit_picture(pixels, preparation), preparation.size))

@@ -95,6 +95,10 @@ class Preparation:
         settings = {name: getattr(self, name) for name in ("store", "channels", "fit", "interpolation")}
         return settings | ({"fill": self.mean} if self.fit == "pad" else {})
 
+    def fitted(self, pixels: np.ndarray, original: tuple[int, int]) -> np.ndarray:
+        """As `fit_picture`."""
+        return fit_picture(pixels, self, original)
+
     def geometry(self, original: tuple[int, int], *, seen: bool = False) -> Geometry:
         """Where a picture of `original` size (height, width) lies in what is stored; `seen`: in its central `size`.
 
@@ -154,6 +158,57 @@ def fit_picture(pixels: np.ndarray, preparation: Preparation, original: tuple[in
     if (height, width) != (store, store) and preparation.fit != "window":
         pixels = _resized(pixels, preparation, original or (height, width))
     return pixels if pixels.shape[2] == preparation.channels else np.repeat(pixels, preparation.channels, axis=2)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A preparation of which only what the network sees is made: the same bytes as the centre of what is stored.
+
+    Prediction needs no margin to crop at random from, and resizing is what preparing a photograph costs most.
+    """
+
+    preparation: Preparation
+
+    @property
+    def at_least(self) -> int | None:
+        """As the preparation's."""
+        return self.preparation.at_least
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(size, size, channels)."""
+        return self.preparation.size, self.preparation.size, self.preparation.channels
+
+    def fitted(self, pixels: np.ndarray, original: tuple[int, int]) -> np.ndarray:
+        """Pixels uint8 (H, W, 1 or 3) → `centre_crop(fit_picture(…), size)`, uint8 (size, size, channels)."""
+        box = _seen_box(pixels.shape[:2], self.preparation)
+        if box is None:
+            return centre_crop(fit_picture(pixels, self.preparation, original), self.preparation.size)
+        size, channels, grey = self.preparation.size, self.preparation.channels, pixels.shape[2] == 1
+        image = Image.fromarray(pixels[..., 0] if grey else pixels)
+        if channels == 1 and not grey:
+            image = image.convert("L")
+        image = image.resize((size, size), INTERPOLATIONS[self.preparation.interpolation], box=box)
+        seen = np.array(image).reshape(size, size, -1)
+        return seen if seen.shape[2] == channels else np.repeat(seen, channels, axis=2)
+
+
+def _seen_box(shape: Sequence[int], preparation: Preparation) -> tuple[float, float, float, float] | None:
+    """The part of a picture of `shape` that resizing turns into what the network sees; None where the bytes may differ.
+
+    Pillow keeps the corners in single precision. And it resizes across or down first, whichever is less work, and
+    rounds in between: only of pictures at least as wide as high is the order the same for the part as for the whole.
+    """
+    height, width = shape[:2]
+    store, size, shorter = preparation.store, preparation.size, min(height, width)
+    if preparation.fit != "crop" or shorter == store or width < height:
+        return None
+    scale, first = shorter / store, (store - size) // 2
+    left, top = (width - shorter) / 2 + first * scale, (height - shorter) / 2 + first * scale
+    box = (left, top, left + size * scale, top + size * scale)
+    whole = (width - shorter) / 2, (height - shorter) / 2
+    exact = all(float(np.float32(corner)) == corner for corner in (*box, *whole)) and shorter == scale * store
+    return box if exact else None
 
 
 def _level(value: float) -> int:

@@ -27,7 +27,7 @@ import numpy as np
 
 from anmok.core.errors import PictureError
 from anmok.core.pictures import Decoded
-from anmok.core.preparation import Preparation
+from anmok.core.preparation import Preparation, Seen
 from anmok.core.types import Pictures
 from anmok.data.decoding_process import WorkerProcess
 from anmok.data.decoding_worker import decode_one
@@ -48,7 +48,7 @@ class Answer(NamedTuple):
 def decode_many(
     pictures: Pictures,
     locators: Sequence[str | int],
-    preparation: Preparation | Layout | None,
+    preparation: Preparation | Seen | Layout | None,
     *,
     workers: int | None = None,
     timeout: float = TIMEOUT,
@@ -83,7 +83,7 @@ class DecodingPool:
     def __init__(
         self,
         pictures: Pictures,
-        preparation: Preparation | Layout | None,
+        preparation: Preparation | Seen | Layout | None,
         *,
         workers: int | None = None,
         timeout: float = TIMEOUT,

@@ -25,7 +25,7 @@ from PIL import Image
 
 from anmok.core.errors import PictureError
 from anmok.core.pictures import Decoded
-from anmok.core.preparation import Preparation, fit_picture
+from anmok.core.preparation import Preparation, Seen
 from anmok.core.types import Pictures
 from anmok.data.records import Layout, decode_from
 
@@ -35,7 +35,7 @@ _FLUSH_EVERY = 0.005  # seconds: tiny pictures share a trip through the pipe
 
 
 def decode_one(
-    pictures: Pictures, locator: str | int, preparation: Preparation | Layout | None
+    pictures: Pictures, locator: str | int, preparation: Preparation | Seen | Layout | None
 ) -> Decoded | PictureError:
     """One picture, fitted if there is a preparation, or why not. Raises nothing that a picture can cause."""
     try:
@@ -44,7 +44,7 @@ def decode_one(
             return found
         if isinstance(preparation, Layout):
             return replace(found, pixels=pictures.fitted(locator, found, preparation))  # type: ignore[attr-defined]
-        return replace(found, pixels=fit_picture(found.pixels, preparation, found.original_size))
+        return replace(found, pixels=preparation.fitted(found.pixels, found.original_size))
     except PictureError as error:
         return error
     except Exception as error:  # a store written elsewhere: its failure concerns this picture only
@@ -89,7 +89,10 @@ def main() -> None:
 
 
 def _answer(
-    answers: IO[bytes], pictures: Pictures, locators: Sequence[str | int], preparation: Preparation | Layout | None
+    answers: IO[bytes],
+    pictures: Pictures,
+    locators: Sequence[str | int],
+    preparation: Preparation | Seen | Layout | None,
 ) -> None:
     flushed = time.monotonic()
     for locator in locators:

@@ -2,13 +2,18 @@
 
 OpenVINO's telemetry package is kept from being imported, so nothing can be sent. Both compute in float32 unless told
 otherwise; OpenVINO by itself would take bfloat16 where the processor has it.
+
+A batch goes through in pieces of a few pictures, one processor a piece: maps then stay in the processor's own cache,
+and no processor waits for another (measured: EfficientNet-Lite0 in bf16 takes 4 ms a picture in pieces of 4, 7 ms in
+batches of 32).
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import Any, Protocol
 
@@ -17,64 +22,90 @@ import numpy as np
 from anmok.core.errors import ArtefactError, UsageError
 from anmok.ship.artefact import INPUT, Graph
 
-PRECISIONS = ("float32", "bf16")
+PIECE = 4  # pictures that one processor computes together
+_MOST = 16  # processors used: each holds a piece's maps
+Outputs = Mapping[str, np.ndarray]
 
 
 class Engine(Protocol):
-    """A graph made ready."""
+    """A graph made ready. `label`: what computes, and in which numbers."""
 
-    def run(self, pictures: np.ndarray) -> Mapping[str, np.ndarray]:
-        """uint8 (N, S, S, C) → outputs by name, float32, one row a picture. Safe to call from several threads."""
+    label: str
+
+    def run(self, pictures: np.ndarray) -> Outputs:
+        """uint8 (N, S, S, C) → outputs by name, float32, one row a picture."""
 
 
-class OnnxRuntime:
-    """ONNX Runtime on the CPU, float32."""
+class InPieces:
+    """Runs pieces of a batch side by side, in threads: engines release Python's lock while they compute."""
 
-    def __init__(self, graph: Graph, precision: str = "float32", threads: int | None = None) -> None:
-        import onnxruntime
+    def __init__(self, infer: Callable[[np.ndarray], Sequence[np.ndarray]], names: Sequence[str], label: str) -> None:
+        self._infer, self._names, self.label = infer, tuple(names), label
+        self._threads = ThreadPoolExecutor(processors(), thread_name_prefix="anmok-engine")
 
-        if graph.onnx is None:
-            raise UsageError("ONNX Runtime reads ONNX only", got="an OpenVINO graph", fix="pip install openvino")
-        if precision != "float32":
-            raise UsageError("ONNX Runtime computes in float32 here", got=precision, allowed="float32")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors only
-        options.intra_op_num_threads = threads or 0
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # decoding shares the cores
-        try:
-            self._session = onnxruntime.InferenceSession(graph.onnx, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its exceptions share no base class
-            raise _unusable("ONNX Runtime", error) from error
-        self._names = [output.name for output in self._session.get_outputs()]
-
-    def run(self, pictures: np.ndarray) -> Mapping[str, np.ndarray]:
+    def run(self, pictures: np.ndarray) -> Outputs:
         """See `Engine`."""
-        return dict(zip(self._names, self._session.run(None, {INPUT: pictures}), strict=True))
+        each = max(1, min(PIECE, -(-len(pictures) // processors())))
+        pieces = [pictures[start : start + each] for start in range(0, len(pictures), each)]
+        if len(pieces) == 1:
+            return dict(zip(self._names, self._infer(pictures), strict=True))
+        found = list(self._threads.map(self._infer, pieces))
+        return {name: np.concatenate(parts) for name, *parts in zip(self._names, *found, strict=True)}
 
 
-class OpenVino:
-    """OpenVINO on the CPU, float32 or bf16."""
+def onnxruntime_engine(graph: Graph, precision: str = "float32") -> Engine:
+    """ONNX Runtime on the CPU, float32.
 
-    def __init__(self, graph: Graph, precision: str = "float32", threads: int | None = None) -> None:
-        openvino = openvino_module()
-        settings: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bf16": "bf16"}[precision],
-            "PERFORMANCE_HINT": "LATENCY",
-        }
-        if threads:
-            settings["INFERENCE_NUM_THREADS"] = threads
-        try:
-            core = openvino.Core()
-            model = core.read_model(graph.onnx) if graph.onnx else core.read_model(graph.xml, graph.weights)
-            self._compiled = core.compile_model(model, "CPU", settings)
-            self._names = [output.get_any_name() for output in self._compiled.outputs]
-        except RuntimeError as error:
-            raise _unusable("OpenVINO", error) from error
+    Raises:
+        UsageError: another kind of graph, or another precision.
+        ArtefactError: it refuses the graph.
+    """
+    import onnxruntime
 
-    def run(self, pictures: np.ndarray) -> Mapping[str, np.ndarray]:
-        """See `Engine`."""
-        found = self._compiled.create_infer_request().infer({INPUT: pictures}, share_inputs=True)
-        return {name: np.asarray(found[place]) for place, name in enumerate(self._names)}
+    if graph.onnx is None:
+        raise UsageError("ONNX Runtime reads ONNX only", got="an OpenVINO graph", fix="pip install openvino")
+    if precision != "float32":
+        raise UsageError("ONNX Runtime computes in float32 here", got=precision, allowed="float32")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # nothing: errors are raised
+    options.intra_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(graph.onnx, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions share no base class
+        raise _unusable("ONNX Runtime", error) from error
+    names = [output.name for output in session.get_outputs()]
+    return InPieces(lambda piece: session.run(None, {INPUT: piece}), names, "ONNX Runtime, float32")
+
+
+def openvino_engine(graph: Graph, precision: str = "float32") -> Engine:
+    """OpenVINO on the CPU, float32 or bf16.
+
+    Raises:
+        UsageError: another precision, or bf16 on a processor without it.
+        ArtefactError: it refuses the graph.
+    """
+    core = openvino_module().Core()
+    if precision not in ("float32", "bf16"):
+        raise UsageError("OpenVINO computes in float32 or bf16 here", got=precision, allowed="float32, bf16")
+    if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise UsageError("this processor has no bf16", allowed="float32")
+    settings: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": {"float32": "f32", "bf16": "bf16"}[precision],
+        "NUM_STREAMS": processors(),
+        "INFERENCE_NUM_THREADS": processors(),
+    }
+    try:
+        model = core.read_model(graph.onnx) if graph.onnx else core.read_model(graph.xml, graph.weights)
+        compiled = core.compile_model(model, "CPU", settings)
+        names = [output.get_any_name() for output in compiled.outputs]
+    except RuntimeError as error:
+        raise _unusable("OpenVINO", error) from error
+
+    def infer(piece: np.ndarray) -> Sequence[np.ndarray]:
+        found = compiled.create_infer_request().infer({INPUT: piece}, share_inputs=True)
+        return [np.asarray(found[place]) for place in range(len(names))]
+
+    return InPieces(infer, names, f"OpenVINO, {precision}")
 
 
 def openvino_module() -> Any:
@@ -85,7 +116,7 @@ def openvino_module() -> Any:
     return openvino
 
 
-ENGINES: Mapping[str, Callable[..., Engine]] = {"onnxruntime": OnnxRuntime, "openvino": OpenVino}
+ENGINES: Mapping[str, Callable[..., Engine]] = {"onnxruntime": onnxruntime_engine, "openvino": openvino_engine}
 
 
 def installed() -> list[str]:
@@ -110,9 +141,10 @@ def open_engine(graph: Graph, name: str | None = None, precision: str = "float32
     return ENGINES[here[0]](graph, precision)
 
 
-def threads_here() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def processors() -> int:
+    """Processors that engines use: those of this process, up to a bound."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, _MOST)
 
 
 def _unusable(engine: str, error: Exception) -> ArtefactError:

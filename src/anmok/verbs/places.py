@@ -8,8 +8,9 @@ from itertools import groupby
 from pathlib import Path
 
 from anmok.core.errors import UsageError
-from anmok.core.types import Pictures, Prediction
-from anmok.data.load import load_data
+from anmok.core.types import Dataset, Pictures, Prediction
+from anmok.data.formats.flat_folder import FlatFolder
+from anmok.data.source import Source
 from anmok.data.stores import PathPictures
 
 Answer = Callable[[Pictures, Sequence[str | int], Sequence[str]], Iterator[Prediction]]
@@ -67,10 +68,20 @@ def _is_picture_file(place: Path) -> bool:
 def _of_place(place: Path, answer: Answer, say: Callable[[str], None]) -> Iterator[Prediction]:
     """A folder's pictures, at any depth; what a table, IDX file or archive holds."""
     plain = place.is_dir() and not any(item.suffix.lower() in _HOLDS_MANY for item in place.iterdir())
-    dataset = load_data(place, format="flat_folder" if plain else None)
+    dataset = FlatFolder().read(Source(place)) if plain else _load(place)
     names = [str(place / entry.id) if plain else entry.id for entry in dataset.entries]
     yield from answer(dataset.pictures, [entry.locator for entry in dataset.entries], names)
     for item in dataset.quarantined:
         yield Prediction(str(place / item.path), error=f"{item.reason}; try: {item.fix}")
     if dataset.skipped:
         say(f"{place}: {len(dataset.skipped)} files are no pictures and were passed over")
+
+
+def _load(place: Path) -> Dataset:
+    """What a table, IDX file or archive holds; `anmok-runtime`, the small distribution, leaves their readers out."""
+    try:
+        from anmok.data.load import load_data
+    except ModuleNotFoundError as error:
+        raise UsageError("this installation reads picture files and folders of them only", got=str(place),
+                         fix="pip install anmok") from error  # fmt: skip
+    return load_data(place)

@@ -12,7 +12,7 @@ import numpy as np
 
 from anmok.core.errors import PictureError
 from anmok.core.pictures import Decoded
-from anmok.core.preparation import centre_crop
+from anmok.core.preparation import Seen
 from anmok.core.types import Pictures, Prediction
 from anmok.data.decoding import DecodingPool
 from anmok.ship.answers import Asked
@@ -48,7 +48,7 @@ def shipped_answers(
         top: classes a picture; None: all of them.
         threshold: certainty below which an answer is not `sure`; None: the model's own.
     """
-    with DecodingPool(pictures, model.preparation) as pool:
+    with DecodingPool(pictures, Seen(model.preparation)) as pool:
         decoded = zip(names, pool.map(locators), strict=True)
         while chunk := list(islice(decoded, batch)):
             for answer in _answer_chunk(model, chunk, top):
@@ -62,7 +62,7 @@ def _answer_chunk(
     good = [(name, found) for name, found in chunk if isinstance(found, Decoded)]
     answers: Iterator[Prediction] = iter(())
     if good:
-        pixels = np.stack([centre_crop(found.pixels, model.preparation.size) for _, found in good])
+        pixels = np.stack([found.pixels for _, found in good])
         answers = model.answer(pixels, [Asked(name, found.original_size) for name, found in good], top)
     for name, found in chunk:
         if isinstance(found, Decoded):
