@@ -20,6 +20,7 @@ from anmok.report import content
 from anmok.report.page import write_report
 from anmok.tasks._kind import Measured, Model
 from anmok.verbs.planning import TrainingPlan
+from anmok.verbs.terminal import is_share
 
 LARGEST_DRAWING = 1_500_000  # characters
 
@@ -33,7 +34,7 @@ def write_training_report(
     measured: Mapping[str, Measured],
 ) -> None:
     """`report.html` of a training run, judged on its test split where it has one, else on validation."""
-    name, classes = card["network"]["name"], len(plan.dataset.classes)
+    name, classes = card["network"]["name"], len(model.classes)
     page = content.ReportContent(
         title=f"{folder.path.name}: {name}" + (f" on {classes} classes" if classes else ""),
         summary=_summary(card, plan, outcome),
@@ -106,9 +107,10 @@ def _asked(plan: TrainingPlan) -> dict[str, Any]:
 def _curves(
     plan: TrainingPlan, history: Sequence[Mapping[str, Any]], best: Mapping[str, Any] | None
 ) -> list[content.Chart]:
+    history = [row for row in history if row["epoch"]]  # what is solved at once has no epochs
     if not history:
         return []
-    mark = (float(best["epoch"]), "best") if best is not None and len(history) > 1 else None
+    mark = (float(best["epoch"]), "best") if best is not None and best["epoch"] and len(history) > 1 else None
     epochs = [float(row["epoch"]) for row in history]
 
     def series(names: Mapping[str, str]) -> list[content.Series]:
@@ -118,12 +120,17 @@ def _curves(
             if any(name in row for row in history)
         ]
 
+    def figures(title: str, lines: Mapping[str, str]) -> content.Chart:
+        found = series(lines)
+        shares = all(is_share(value) for one in found for value in one.y)
+        return content.Chart(title, found, kind="share" if shares else "number", mark=mark)
+
     drawn = {name for lines in plan.kind.curves.values() for name in lines}
     losses = [name for name in history[0] if name.startswith(("train_", "val_")) and name not in drawn]
     named = {"train_loss": "training (augmented)", "val_loss": "validation"}
     charts = [
         content.Chart("Loss", series({name: named.get(name, _plain(name)) for name in losses}), mark=mark),
-        *(content.Chart(title, series(lines), kind="share", mark=mark) for title, lines in plan.kind.curves.items()),
+        *(figures(title, lines) for title, lines in plan.kind.curves.items()),
         content.Chart("Learning rate", series({name: name for name in history[0] if name.startswith("lr")})),
     ]
     return [chart for chart in charts if chart.series]

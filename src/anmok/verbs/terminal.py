@@ -60,11 +60,15 @@ def figures_line(figures: Mapping[str, Any]) -> str:
         told = name.replace("_", " ")
         for plain, written in (("iou", "IoU"), ("f1", "F1"), ("psnr", "PSNR"), ("ssim", "SSIM")):
             told = told.replace(plain, written)
-        if is_share(value):
+        if is_share(value) and "ssim" not in name:  # which is at most 1, and no share of anything
             parts.append(f"{told} {100 * value:.1f} % ({100 * low:.1f} to {100 * high:.1f})")
         else:
-            parts.append(f"{told} {value:.2f} ({low:.2f} to {high:.2f})")
+            parts.append(f"{told} {_number(value)} ({_number(low)} to {_number(high)})")
     return ", ".join(parts)
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if is_share(value) else f"{value:.2f}"
 
 
 def is_share(value: float) -> bool:

@@ -12,6 +12,7 @@ from torch import nn
 from anmok.core.registry import register
 from anmok.core.seeds import numpy_generator
 from anmok.core.types import Dataset, Pictures, Prediction, Report
+from anmok.data.augment import Augment
 from anmok.data.corrupt import corrupt
 from anmok.data.prepare_pictures import PreparedPictures
 from anmok.engine.devices import Devices
@@ -38,7 +39,7 @@ class Reconstruction:
 
     name = "reconstruct"
     headlines = ("psnr", "ssim")
-    curves: Mapping[str, Mapping[str, str]] = {}
+    curves: Mapping[str, Mapping[str, str]] = {"PSNR, dB": {"val_psnr": "validation"}}
 
     def plan(self, dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
         """Picture size, network and recipe, chosen from the data where the person did not choose."""
@@ -92,13 +93,15 @@ class Reconstruction:
         answering.write(to, answers, asked.top)
 
     def draw_augmentation(self, plan: Plan, seed: int, path: Path) -> None:
-        """A sheet of pictures as they should come out, then as they go in."""
+        """A sheet of pictures as they should come out, then as they go in; none where both are the same."""
         decoded, recipe = plan.decoded, plan.recipe
         chosen = decoded.pictures("train", 1).rows[:ROWS]
         if decoded.partners is not None:
             partners = decoded.partners[np.isin(decoded.rows, chosen)]
             draw_sheet([decoded.source.gather(partners), decoded.source.gather(chosen)], path)
             return
+        if not recipe.corrupt and recipe.augment == Augment():
+            return  # there is nothing to show
         clean, columns = decoded.source.gather(chosen), []
         for epoch in range(VERSIONS):
             changed, _ = recipe.augment(

@@ -43,11 +43,12 @@ def _answered(model: Reconstruct, pictures: Sequence[np.ndarray]) -> Iterator[tu
     """Each picture as the network repeats it, uint8 (S, S, C), and its strangeness where that is judged."""
     pixels = np.stack([fit_picture(picture, model.preparation) for picture in pictures])
     batch = Batch(torch.from_numpy(pixels).permute(0, 3, 1, 2), None, [""] * len(pixels))
-    _, x, _ = next(iter(model.asked([batch])))
-    out = np.rint(arrays(model.reconstruct(x)) * 255).astype(np.uint8)
-    judged = model.novelty is not None and model.threshold is not None
-    with torch.no_grad():
-        scores = model.novelty.judge(model, x)[0].tolist() if judged else [None] * len(out)  # type: ignore[union-attr]
+    x, _ = model.ready(batch)
+    scores: list[float | None] = [None] * len(pixels)
+    with torch.no_grad(), model.judging():
+        out = np.rint(arrays(model.reconstruct(x)) * 255).astype(np.uint8)
+        if model.novelty is not None and model.threshold is not None:
+            scores = model.novelty.judge(model, x)[0].tolist()
     yield from zip(out, scores, strict=True)
 
 

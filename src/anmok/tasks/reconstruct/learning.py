@@ -177,12 +177,16 @@ class Reconstruct:
             self.network.train(training)
 
     def asked(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Tensor, Tensor]]:
-        """Each batch with its normalised input and target, on the device, the network in evaluation mode."""
+        """Each batch with its input and target (`ready`), the network in evaluation mode meanwhile."""
         with self.judging():
             for batch in batches:
-                moved = self.devices.move(batch)
-                x = self.normalise(moved.pictures)
-                yield batch, x, x if moved.targets is None else self.normalise(moved.targets)
+                yield batch, *self.ready(batch)
+
+    def ready(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What goes in and what should come out, as intensities, on the device."""
+        moved = self.devices.move(batch)
+        x = self.normalise(moved.pictures)
+        return x, x if moved.targets is None else self.normalise(moved.targets)
 
     @torch.no_grad()
     def evaluate(self) -> Mapping[str, float]:

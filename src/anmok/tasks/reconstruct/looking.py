@@ -36,8 +36,9 @@ def seen(model: Reconstruct, decoded: PreparedPictures, split: str | None, place
         own = [place for place in range(start, start + loader.batch_size) if place in wanted]
         if own:
             batch = next(iter(loader.epoch(0, number)))
-            _, x, target = next(iter(model.asked([batch])))
-            out, clean, given = (arrays(part) for part in (model.reconstruct(x), target, x))
+            x, target = model.ready(batch)
+            with model.judging():
+                out, clean, given = (arrays(part) for part in (model.reconstruct(x), target, x))
             for place in own:
                 k = place - start
                 damaged = None if batch.targets is None else _pixels(given[k])

@@ -45,10 +45,11 @@ def fill(
 def _sentence(found: Measured) -> str:
     psnr, which = found.figures["psnr"], "" if found.split == "all" else f"{found.split} "
     before = found.figures.get("psnr_damaged")
-    told = f"On {psnr.n:,} {which}pictures, answers come within {psnr.value:.2f} dB (95 % interval {psnr.low:.2f} to {psnr.high:.2f})"  # fmt: skip # noqa: E501
-    return (
-        f"{told} of what they should be, from {before.value:.2f} dB before." if before else f"{told} of the original."
+    told = (
+        f"On {psnr.n:,} {which}pictures, answers lie {psnr.value:.2f} dB from the originals "
+        f"(PSNR, 95 % interval {psnr.low:.2f} to {psnr.high:.2f}; more is nearer)"
     )
+    return f"{told}; the damaged pictures lay at {before.value:.2f} dB." if before else f"{told}."
 
 
 def _figure(name: str, figure: Interval) -> Figure:
