@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from anmok.core.errors import PictureError
+from anmok.core.errors import PictureError, UsageError
 from anmok.core.instances import numbered
 from anmok.core.preparation import Preparation
 from anmok.core.seeds import seed_everything
 from anmok.core.targets import IGNORE, Frame
 from anmok.core.types import Dataset
 from anmok.engine.devices import Devices
-from anmok.networks import build
+from anmok.losses.weighted_sum import parse_sum
+from anmok.networks import OF_TASK, TIMM, build
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.balance import class_weights
 from anmok.tasks.segment.learning import Segment
@@ -110,7 +111,12 @@ def _rounded(side: int) -> int:
 
 
 def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
-    """Look at the data and choose what the person left open."""
+    """Look at the data and choose what the person left open.
+
+    Raises:
+        UsageError: a network that does not segment, or a sum of losses that does not read as one.
+    """
+    _check(asked)
     seen = look(dataset, background_of(dataset.classes))
     preparation, how = choose_preparation(seen, asked.imgsz, asked.windows)
     voice.say(f"the network sees pictures {how}")
@@ -129,6 +135,22 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     recipe = choose_recipe(decoded.dataset.splits["train"], preparation.size, flip)
     recipe = recipe.asked(asked, "loss", "border_weight").but(balance=asked.balance)
     return Plan(decoded, recipe, notes)
+
+
+def _check(asked: Asked) -> None:
+    """Refuse what cannot come true before anything is decoded."""
+    if asked.loss is not None:
+        parse_sum(asked.loss)
+    if asked.balance == "sampling":
+        raise UsageError("classes share pictures here, so they cannot be drawn equally often", got="--balance sampling",
+                         allowed="weights, none", fix="--balance weights")  # fmt: skip
+    known = OF_TASK["segment"]
+    if asked.net != "auto" and asked.net.partition(":")[0] not in known:
+        stands = asked.net in OF_TASK["classify"] or asked.net.startswith(TIMM)
+        raise UsageError(
+            "this network does not segment", got=asked.net, allowed=", ".join(known),
+            fix=f"--net unet:{asked.net}, the same as a U-Net's encoder" if stands else None,
+        )  # fmt: skip
 
 
 def _largest(classes: tuple[str, ...], shares: np.ndarray, most: int = 8) -> list[tuple[str, float]]:

@@ -10,12 +10,14 @@ _SIDED = re.compile(r"(?:^|[^a-z])(?:left|right)(?:$|[^a-z])|^[왼오좌우](?:�
 
 
 def background_of(classes: Sequence[str]) -> int | None:
-    """The class that is no object; None where every class is something.
+    """The class that is no object; None where every class is something. Of mere numbers it is 0.
 
-    >>> background_of(["background", "cell"]), background_of(["road", "car"])
-    (0, None)
+    >>> background_of(["background", "cell"]), background_of(["road", "car"]), background_of(["0", "1"])
+    (0, None, 0)
     """
     names = [name.strip().lower().strip("_") for name in classes]
+    if names and all(name.isdigit() for name in names):
+        return 0 if names[0] == "0" else None
     return next((number for number, name in enumerate(names) if name in BACKGROUNDS), None)
 
 

@@ -60,4 +60,5 @@ def run_lengths(own: np.ndarray, top: int, left: int, size: tuple[int, int]) -> 
     through = np.flatnonzero(ends[:-1] == begins[1:])  # runs that go on at the top of the next column
     begins, ends = np.delete(begins, through + 1), np.delete(ends, through)
     borders = np.concatenate([[0], np.stack([begins, ends], 1).ravel(), [height * size[1]]])
-    return RunLengths(size, np.diff(borders))
+    counts = np.diff(borders)
+    return RunLengths(size, counts if counts[-1] else counts[:-1])
