@@ -13,10 +13,11 @@ from anmok.core.errors import DataError, PictureError, UsageError
 from anmok.core.preparation import Preparation, centre_crop, fit_mask, fit_picture
 from anmok.core.targets import IGNORE, Frame
 from anmok.core.types import Dataset, Entry
+from anmok.data import window_sources
 from anmok.data.cache import build, fingerprint
 from anmok.data.records import Layout, labelled
 from anmok.data.stores import FilePictures
-from anmok.data.window_sources import MappedWindows, StreamedWindows
+from anmok.data.window_sources import FiledWindows, StreamedWindows
 
 SIZES = ((30, 50), (64, 64), (90, 41))  # height, width
 BOTH = ("classes", "instances")
@@ -110,12 +111,13 @@ def test_unknown_planes_are_refused():
         Layout(Preparation(8, 8), ("depth",))
 
 
-@pytest.mark.parametrize("limit", [None, 0])
-def test_windows_of_whole_pictures(dataset, tmp_path, limit):
+@pytest.mark.parametrize(("limit", "line_by_line"), [(None, False), (None, True), (0, False)])
+def test_windows_of_whole_pictures(dataset, tmp_path, monkeypatch, limit, line_by_line):
+    monkeypatch.setattr(window_sources, "_LINES_FROM", 1 if line_by_line else 4)
     (dataset.root / "1.png").write_bytes(b"no picture")  # a bad one in between takes no room
     layout = Layout(Preparation(16, 16, fit="window"), BOTH)
     found = built(dataset, layout, tmp_path, limit=limit)
-    assert isinstance(found.source, MappedWindows if limit is None else StreamedWindows)
+    assert isinstance(found.source, FiledWindows if limit is None else StreamedWindows)
     assert found.rows.tolist() == [0, 2] and found.source.sizes.tolist() == [[30, 50], [0, 0], [90, 41]]
     corners = np.array([[3, 5], [-4, 30], [80, 35]])
     stored = found.source.windows(np.array([0, 2, 2]), corners, 16)

@@ -34,7 +34,7 @@ from anmok.data.findings import Findings
 from anmok.data.pixel_sources import ArrayPixels, FiledPixels, PixelSource, StreamedPixels
 from anmok.data.records import Layout
 from anmok.data.stores import ArrayPictures
-from anmok.data.window_sources import MappedWindows, StreamedWindows, WindowSource
+from anmok.data.window_sources import FiledWindows, StreamedWindows, WindowSource
 
 _LAYOUT = 1  # version of the cache's files
 
@@ -231,7 +231,7 @@ class _Job:
         if whole is not None:
             sizes = np.array(findings.sizes, np.int64).reshape(-1, 2)
             if pixels is not None:
-                return MappedWindows(pixels, whole, sizes)
+                return FiledWindows(pixels, whole, sizes)
             return StreamedWindows(pictures, self._locators, whole, sizes, **how)
         if pixels is not None:
             return FiledPixels(pixels, self.shape)

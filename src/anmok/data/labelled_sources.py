@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from anmok.core.preparation import Preparation
 from anmok.core.targets import IGNORE
-from anmok.core.tiling import Tile
+from anmok.core.tiling import Tile, plan_tiles
 from anmok.data.pixel_sources import PixelSource
 from anmok.data.records import Layout, Stored
 from anmok.data.window_sources import WindowSource
+
+MOST_WINDOWS = 64  # that an epoch draws from one picture, however large
 
 
 class LabelledSource(Protocol):
@@ -80,6 +82,30 @@ class Tiles:
             stored.classes[k, : tile.seen_above] = IGNORE
             stored.classes[k, :, : tile.seen_left] = IGNORE
         return stored, _cut(corners)
+
+
+def for_training(source: Any, layout: Layout, rows: np.ndarray) -> tuple[LabelledSource, np.ndarray, np.ndarray]:
+    """What an epoch draws from the pictures at `rows` of what `anmok.data.cache.build` made.
+
+    Returns:
+        Where from; its rows; and for each of these the position in `rows` of the picture it shows. Whole squares show
+        every picture once; windows, as many from each picture as its area holds, at most `MOST_WINDOWS`.
+    """
+    if not layout.whole:
+        return Squares(source, layout), rows, np.arange(len(rows))
+    held = source.sizes[rows].prod(1) // layout.preparation.size**2
+    shown = np.repeat(np.arange(len(rows)), np.clip(held, 1, MOST_WINDOWS))
+    return Windows(source, layout), rows[shown], shown
+
+
+def for_judging(source: Any, layout: Layout, rows: np.ndarray) -> tuple[LabelledSource, np.ndarray, np.ndarray]:
+    """As `for_training`, for showing everything in order: whole squares, or large pictures tile by tile."""
+    if not layout.whole:
+        return Squares(source, layout), rows, np.arange(len(rows))
+    plans = [plan_tiles((height, width), layout.preparation.size) for height, width in source.sizes[rows].tolist()]
+    shown = np.repeat(np.arange(len(rows)), [len(plan) for plan in plans])
+    tiles = tuple(tile for plan in plans for tile in plan)
+    return Tiles(source, layout, rows[shown], tiles), np.arange(len(tiles)), shown
 
 
 def placed(preparation: Preparation, sizes: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ _SEEKING = threading.Lock()
 VANISHED = "start again: pictures that cannot be read are then set aside"
 
 
-def _read_into(descriptor: int, place: memoryview, offset: int) -> int:
+def read_into(descriptor: int, place: memoryview, offset: int) -> int:
     """Fill `place` from an open file; how many bytes there were."""
     if hasattr(os, "preadv"):
         return os.preadv(descriptor, [place], offset)
@@ -76,7 +76,7 @@ class FiledPixels:
         places, length = found.reshape(len(rows), -1), int(np.prod(self.shape[1:]))
         descriptor = self._file.fileno()
         for place, row in zip(places, np.asarray(rows).tolist(), strict=True):
-            if _read_into(descriptor, memoryview(place), row * length) < length:
+            if read_into(descriptor, memoryview(place), row * length) < length:
                 raise DataError("the cache of decoded pictures was cut short", path=self.path, fix=VANISHED)
         return found
 

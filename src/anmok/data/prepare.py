@@ -13,16 +13,13 @@ import numpy as np
 from anmok.core.errors import DataError, UsageError
 from anmok.core.preparation import Preparation
 from anmok.core.targets import Objects
-from anmok.core.tiling import Tile, plan_tiles
 from anmok.core.types import Dataset, Entry
 from anmok.data import cache
 from anmok.data.augment import Augment
-from anmok.data.labelled_sources import LabelledSource, Squares, Tiles, Windows
+from anmok.data.labelled_sources import LabelledSource, for_judging, for_training
 from anmok.data.mask_loader import MaskLoader
 from anmok.data.object_loader import ObjectLoader
 from anmok.data.records import Layout, labelled
-
-MOST_WINDOWS = 64  # that an epoch draws from one picture, however large
 
 
 @dataclass(frozen=True)
@@ -70,23 +67,9 @@ class Prepared:
     def _drawn_from(self, split: str | None, augment: Augment | None) -> tuple[LabelledSource, np.ndarray, list[Entry]]:
         """Where batches come from, its rows, and the entry that each of them shows."""
         places = [k for k, entry in enumerate(self.dataset.entries) if split is None or entry.split == split]
-        entries, rows = [self.dataset.entries[k] for k in places], self.rows[np.array(places, int)]
-        if not self.layout.whole:
-            return Squares(self.source, self.layout), rows, entries
-        sizes = self.source.sizes[rows]
-        if augment is None:
-            plans = [plan_tiles((height, width), self.preparation.size) for height, width in sizes.tolist()]
-            counts = [len(plan) for plan in plans]
-            tiles: tuple[Tile, ...] = tuple(tile for plan in plans for tile in plan)
-            shown = np.repeat(np.arange(len(rows)), counts)
-            return Tiles(self.source, self.layout, rows[shown], tiles), np.arange(len(tiles)), _at(entries, shown)
-        area = self.preparation.size**2
-        shown = np.repeat(np.arange(len(rows)), np.clip(sizes.prod(1) // area, 1, MOST_WINDOWS))
-        return Windows(self.source, self.layout), rows[shown], _at(entries, shown)
-
-
-def _at(entries: Sequence[Entry], places: np.ndarray) -> list[Entry]:
-    return [entries[place] for place in places]
+        draw = for_judging if augment is None else for_training
+        source, rows, shown = draw(self.source, self.layout, self.rows[np.array(places, int)])
+        return source, rows, [self.dataset.entries[places[k]] for k in shown]
 
 
 def prepare(

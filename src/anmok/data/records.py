@@ -6,6 +6,7 @@ these: a `Layout` stands where a `Preparation` would, and `Labelled` where a pic
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -104,25 +105,22 @@ class Layout:
 
     def unpack(self, records: np.ndarray) -> Stored:
         """Records uint8 (n, bytes), all of the shape above, taken apart without a copy where that is possible."""
-        side, n = self.preparation.store, len(records)
-        sizes = np.ascontiguousarray(records[:, :_HEAD]).view(_SIZE)
-        end = _HEAD + side * side * self.preparation.channels
-        pixels = records[:, _HEAD:end].reshape(n, side, side, self.preparation.channels)
-        planes = {}
-        for name in self.planes:
-            start, end = end, end + side * side * PLANES[name].itemsize
-            planes[name] = records[:, start:end].view(PLANES[name]).reshape(n, side, side)
-        return Stored(pixels, sizes, **planes)
+        side, parts = self.preparation.store, {}
+        for name in ("pixels", *self.planes):
+            start, kind, shape = self.place(name, (side, side))
+            part = records[:, start : start + math.prod(shape) * kind.itemsize]
+            parts[name] = part.view(kind).reshape(len(records), *shape)
+        return Stored(sizes=np.ascontiguousarray(records[:, :_HEAD]).view(_SIZE), **parts)
 
-    def whole_parts(self, record: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """One whole picture's record: its pixels (height, width, C) and its masks (height, width), all as views."""
-        end = _HEAD + size[0] * size[1] * self.preparation.channels
-        pixels = record[_HEAD:end].reshape(*size, self.preparation.channels)
-        planes = {}
-        for name in self.planes:
-            start, end = end, end + size[0] * size[1] * PLANES[name].itemsize
-            planes[name] = record[start:end].view(PLANES[name]).reshape(size)
-        return pixels, planes
+    def place(self, name: str, size: tuple[int, int]) -> tuple[int, np.dtype[Any], tuple[int, ...]]:
+        """Where "pixels" or a mask begin in a record of stored size (height, width), their type and their shape."""
+        pixels = (*size, self.preparation.channels)
+        if name == "pixels":
+            return _HEAD, np.dtype(np.uint8), pixels
+        before = self.planes[: self.planes.index(name)]
+        area = size[0] * size[1]
+        start = _HEAD + area * (self.preparation.channels + sum(PLANES[plane].itemsize for plane in before))
+        return start, PLANES[name], size
 
 
 def _read(masks: Masks | None, name: str, target: Any, frame: Frame) -> np.ndarray:

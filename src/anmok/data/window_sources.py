@@ -1,11 +1,13 @@
-"""Windows cut from whole pictures, each of its own size: from a mapped file of records, or decoded on the way."""
+"""Windows cut from whole pictures, each of its own size: from a file of records, or decoded on the way."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,10 +15,11 @@ from anmok.core.errors import DataError, PictureError
 from anmok.core.types import Pictures
 from anmok.data.decoding import DecodingPool
 from anmok.data.locks import share
-from anmok.data.pixel_sources import VANISHED
+from anmok.data.pixel_sources import VANISHED, read_into
 from anmok.data.records import FILLS, PLANES, Layout, Stored
 
-_RESIDENT = 64 << 20  # bytes read through one mapping before it is renewed
+Part = Callable[[str, slice, slice], np.ndarray]  # a rectangle (rows, columns) of a picture's "pixels" or mask
+_LINES_FROM = 4  # times as wide as its window, a picture is read line by line, else in whole lines at once
 _AHEAD = 4  # whole pictures that are in memory at once while they are decoded on the way
 
 
@@ -32,37 +35,42 @@ class WindowSource(Protocol):
         """
 
 
-class MappedWindows:
-    """Records of whole pictures one after the other in a file. Pickles as path, layout and sizes."""
+class FiledWindows:
+    """Records of whole pictures one after the other in a file, of which only windows are read. Pickles as its path."""
 
     def __init__(self, path: Path, layout: Layout, sizes: np.ndarray) -> None:
         self.path, self.layout, self.sizes = path, layout, sizes
         lengths = np.array([layout.length((int(h), int(w))) if h else 0 for h, w in sizes], np.int64)
-        self._starts = np.concatenate([[0], lengths.cumsum()])
-        self._records: np.ndarray | None = None
-        self._in_use: IO[bytes] | None = None
-        self._read = 0
-        self._open()
+        self._starts = (lengths.cumsum() - lengths).tolist()
+        self._file = path.open("rb", buffering=0)  # one file, even if a newer build takes its place
+        share(self._file)
 
     def windows(self, rows: np.ndarray, corners: np.ndarray, side: int) -> Stored:
-        """See `WindowSource`."""
-        records = self._open()
-        cut = _windows(
-            (records[self._starts[row] : self._starts[row + 1]] for row in rows), self.layout, self.sizes[rows],
-            corners, side,
-        )  # fmt: skip
-        self._read += len(rows) * self.layout.length((side, side))
-        if self._read > _RESIDENT:
-            self._records, self._read = None, 0
-        return cut
+        """See `WindowSource`. Raises `DataError` where the file is shorter than it was."""
+        return _windows(
+            (partial(self._part, row) for row in rows.tolist()), self.layout, self.sizes[rows], corners, side
+        )
 
-    def _open(self) -> np.ndarray:
-        if self._records is None:
-            if self._in_use is None:
-                self._in_use = self.path.open("rb")
-                share(self._in_use)
-            self._records = np.asarray(np.memmap(self._in_use, np.uint8, mode="r", shape=(int(self._starts[-1]),)))
-        return self._records
+    def _part(self, row: int, name: str, down: slice, across: slice) -> np.ndarray:
+        """A rectangle of one picture's pixels (h, w, C), or of one of its masks (h, w)."""
+        height, width = self.sizes[row].tolist()
+        start, kind, shape = self.layout.place(name, (height, width))
+        step = math.prod(shape[1:]) * kind.itemsize  # bytes of a line of the picture
+        pixel = step // width  # bytes
+        first = self._starts[row] + start + down.start * step
+        if width <= _LINES_FROM * (across.stop - across.start):
+            lines = self._read(first, (down.stop - down.start) * step).view(kind).reshape(-1, *shape[1:])
+            return lines[:, across]
+        length = (across.stop - across.start) * pixel
+        starts = range(first + across.start * pixel, first + (down.stop - down.start) * step, step)
+        each = np.stack([self._read(start, length) for start in starts])
+        return each.view(kind).reshape(len(each), -1, *shape[2:])
+
+    def _read(self, offset: int, length: int) -> np.ndarray:
+        found = bytearray(length)
+        if read_into(self._file.fileno(), memoryview(found), offset) < length:
+            raise DataError("the cache of decoded pictures was cut short", path=self.path, fix=VANISHED)
+        return np.frombuffer(found, np.uint8)
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -88,17 +96,22 @@ class StreamedWindows:
 
     def windows(self, rows: np.ndarray, corners: np.ndarray, side: int) -> Stored:
         """See `WindowSource`. Raises `DataError` where a picture cannot be decoded (any more)."""
-        return _windows(self._records(rows), self.layout, self.sizes[rows], corners, side)
+        return _windows(self._parts(rows), self.layout, self.sizes[rows], corners, side)
 
-    def _records(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+    def _parts(self, rows: np.ndarray) -> Iterator[Part]:
         if self._pool is None or self._owner != os.getpid():
             self._pool = DecodingPool(self.pictures, self.layout, workers=self.workers, timeout=self.timeout)
             self._owner = os.getpid()
         for start in range(0, len(rows), _AHEAD):
-            for found in self._pool.map([self.locators[row] for row in rows[start : start + _AHEAD]]):
+            few = rows[start : start + _AHEAD]
+            for row, found in zip(few, self._pool.map([self.locators[row] for row in few]), strict=True):
                 if isinstance(found, PictureError):
                     raise DataError(f"a picture could be decoded before and no longer can: {found}", fix=VANISHED)
-                yield found.pixels
+                yield partial(self._part, found.pixels, tuple(self.sizes[row].tolist()))
+
+    def _part(self, record: np.ndarray, size: tuple[int, int], name: str, down: slice, across: slice) -> np.ndarray:
+        start, kind, shape = self.layout.place(name, size)
+        return record[start : start + math.prod(shape) * kind.itemsize].view(kind).reshape(shape)[down, across]
 
     def close(self) -> None:
         """End the workers; they start again when needed."""
@@ -113,20 +126,14 @@ class StreamedWindows:
         return self.__dict__ | {"_pool": None, "_owner": 0}
 
 
-def _windows(
-    records: Iterator[np.ndarray], layout: Layout, sizes: np.ndarray, corners: np.ndarray, side: int
-) -> Stored:
-    n, channels = len(sizes), layout.preparation.channels
-    pixels = np.empty((n, side, side, channels), np.uint8)
-    pixels[:] = layout.preparation.fill
-    planes = {name: np.full((n, side, side), FILLS[name], PLANES[name]) for name in layout.planes}
-    for k, (record, (height, width), (top, left)) in enumerate(
-        zip(records, sizes.tolist(), corners.tolist(), strict=True)
-    ):
-        here = np.s_[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
-        whole, masks = layout.whole_parts(record, (height, width))
-        for target, part in ((pixels, whole), *((planes[name], masks[name]) for name in layout.planes)):
-            window = part[here]
-            down, right = max(-top, 0), max(-left, 0)
-            target[k, down : down + window.shape[0], right : right + window.shape[1]] = window
-    return Stored(pixels, sizes.astype(np.int32), **planes)
+def _windows(parts: Iterator[Part], layout: Layout, sizes: np.ndarray, corners: np.ndarray, side: int) -> Stored:
+    n, fill = len(sizes), layout.preparation.fill
+    out = {"pixels": np.full((n, side, side, len(fill)), np.array(fill, np.uint8))}
+    out |= {name: np.full((n, side, side), FILLS[name], PLANES[name]) for name in layout.planes}
+    for k, (part, size, corner) in enumerate(zip(parts, sizes.tolist(), corners.tolist(), strict=True)):
+        here = [slice(max(start, 0), min(start + side, end)) for start, end in zip(corner, size, strict=True)]
+        there = [slice(inside.start - start, inside.stop - start) for inside, start in zip(here, corner, strict=True)]
+        if all(inside.start < inside.stop for inside in here):
+            for name, canvas in out.items():
+                canvas[k, there[0], there[1]] = part(name, *here)
+    return Stored(sizes=sizes.astype(np.int32), **out)
