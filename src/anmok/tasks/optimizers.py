@@ -14,12 +14,23 @@ from anmok.tasks.recipe import Descent
 OPTIMIZERS = ("adamw", "muon", "sgd")
 
 
-def build_optimizer(network: nn.Module, recipe: Descent) -> torch.optim.Optimizer:
-    """The recipe's optimizer over all trainable weights; biases and normalisation are not decayed."""
+def build_optimizer(
+    network: nn.Module, recipe: Descent, slow: nn.Module | None = None, pace: float = 1.0
+) -> torch.optim.Optimizer:
+    """The recipe's optimizer over all trainable weights; biases and normalisation are not decayed.
+
+    `slow`: a part of the network, pretrained perhaps, that learns at `pace` times the recipe's rate.
+    """
     weights = [weight for weight in network.parameters() if weight.requires_grad]
+    behind = set() if slow is None else {id(weight) for weight in slow.parameters()}
     groups = [
-        {"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [weight for weight in weights if weight.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": [weight for weight in weights if (id(weight) in behind) == late and (weight.ndim > 1) == decayed],
+            "weight_decay": recipe.weight_decay if decayed else 0.0,
+            "lr": recipe.learning_rate * (pace if late else 1.0),
+        }
+        for late in (False, True)
+        for decayed in (True, False)
     ]
     groups = [group for group in groups if group["params"]]
     if recipe.optimizer == "sgd":

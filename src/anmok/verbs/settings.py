@@ -173,7 +173,7 @@ class TrainSettings(DataSettings):
         description="Of uneven classes: weigh rare ones up, or draw all equally often; default: by measurement.",
     )  # fmt: skip
     weights: str | None = only(
-        "classify", default=None,
+        "classify", "segment", default=None,
         description="Start from published weights: imagenet, or random; default: published ones for photographs.",
     )  # fmt: skip
     freeze: Annotated[str, Field(pattern=r"^(all|none|\d+)$")] | None = only(
