@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from anmok.core.errors import DataError
-from anmok.core.types import SPLITS, Dataset
+from anmok.core.types import Dataset
+from anmok.data.held import Held, held_by_class
 
 _IMBALANCE = 10  # times as many pictures in the largest class as in the smallest is worth a word
 
@@ -21,13 +22,15 @@ _IMBALANCE = 10  # times as many pictures in the largest class as in the smalles
 class Check:
     """The result. Every field is made of plain values.
 
-    `counts`: class → split → pictures, "" for pictures without a split; unlabelled pictures are under "".
+    `counts`: class → split → how many of what `counted` says, "" for those without a split; unlabelled pictures are
+    under "".
     `accounts`: unit → seen, used, quarantined, skipped. `quarantined`: path, line, reason, fix of each item.
     `skipped`: reason → items. `sizes`: (height, width) with their pictures, the commonest first, where they are known
     without decoding. `trainable`: whether the pictures carry labels that a classifier can learn.
     `suggestion`: the command to run next. `problems`: see `anmok.data.problems`, those that spoil training first.
     `statistics`: see `anmok.data.statistics`. `settings`: what training would choose. `html`, `split`: files that were
-    written, and `left_out`: ids that the split leaves out because they would leak.
+    written, and `left_out`: ids that the split leaves out because they would leak. `written`: see
+    `anmok.data.convert.Written`, where the data was written in another form.
     """
 
     path: str
@@ -50,6 +53,9 @@ class Check:
     html: str | None = None
     split: str | None = None
     left_out: tuple[str, ...] = ()
+    augmentation: tuple[Mapping[str, Any], ...] = ()  # of each move, whether it keeps the class, where that was asked
+    counted: str = "pictures"
+    written: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def has_findings(self) -> bool:
@@ -66,18 +72,18 @@ class Check:
         return asdict(self) | {"spoils": self.spoils}
 
 
-def check_data(dataset: Dataset, path: str | Path | None = None) -> Check:
+def check_data(dataset: Dataset, path: str | Path | None = None, held: Held | None = None) -> Check:
     """Look at a data set as it was loaded (and, if the caller did so, decoded once).
 
     Args:
         path: what the user named, for the suggested command; by default the data set's root.
+        held: what there is of each class, where it had to be measured.
     """
-    files = dataset.files
-    aside = [*dataset.quarantined, *(files.quarantined if files else ())]
-    passed = [*dataset.skipped, *(files.skipped if files else ())]
-    counts = _counts(dataset)
-    warnings = (*dataset.warnings, *_warnings(dataset, counts))
-    trainable = len(dataset.classes) > 1 and all(entry.target is not None for entry in dataset.entries)
+    held = held or held_by_class(dataset)
+    counts = _counts(dataset, held) if held else {}
+    labelled = len(dataset.classes) > 1 and all(entry.target is not None for entry in dataset.entries)
+    trainable = labelled or dataset.task != "classify"
+    warnings = (*dataset.warnings, *(_warnings(counts) if dataset.task == "classify" else ()))
     named = shlex.quote(str(dataset.root if path is None else path))
     return Check(
         path=str(dataset.root if path is None else path),
@@ -88,8 +94,9 @@ def check_data(dataset: Dataset, path: str | Path | None = None) -> Check:
         counts=counts,
         splits=dataset.splits,
         accounts=dataset.accounts(),
-        quarantined=tuple(asdict(item) for item in aside),
-        skipped=dict(Counter(item.reason for item in passed).most_common()),
+        counted=held.noun if held else "",
+        quarantined=tuple(asdict(item) for item in dataset.set_aside),
+        skipped=dict(Counter(item.reason for item in dataset.passed_over).most_common()),
         sizes=_sizes(dataset),
         warnings=tuple(dict.fromkeys(warnings)),
         trainable=trainable,
@@ -116,18 +123,17 @@ def compare_classes(
         )
 
 
-def _counts(dataset: Dataset) -> dict[str, dict[str, int]]:
-    held = Counter((entry.target, entry.split or "") for entry in dataset.entries)
-    names: list[tuple[str, Any]] = [(name, index) for index, name in enumerate(dataset.classes)]
-    if any(entry.target is None for entry in dataset.entries):
+def _counts(dataset: Dataset, held: Held) -> dict[str, dict[str, int]]:
+    names: list[tuple[str, int | None]] = [(name, index) for index, name in enumerate(dataset.classes)]
+    if held.total(None):
         names.append(("", None))
     return {
-        name: {split: held[(target, split)] for split in (*SPLITS, "") if held[(target, split)]}
-        for name, target in names
+        name: {split or "": counts[number] for split, counts in held.counts.items() if counts[number]}
+        for name, number in names
     }
 
 
-def _warnings(dataset: Dataset, counts: Mapping[str, Mapping[str, int]]) -> list[str]:
+def _warnings(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
     totals = {name: sum(parts.values()) for name, parts in counts.items() if name}
     lone = [name for name, total in totals.items() if total == 1]
     found = [f"classes with one picture only, which cannot be split: {', '.join(lone)}"] if lone else []

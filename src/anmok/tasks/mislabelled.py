@@ -123,6 +123,13 @@ def _small_pixels(pixels: np.ndarray) -> np.ndarray:
     return np.stack(small, axis=-1).reshape(len(pixels), -1)
 
 
+def network_features(pixels: np.ndarray) -> np.ndarray:
+    """What an ImageNet network makes of photographs uint8 (n, S, S, 3): float32 (n, D)."""
+    network = build("efficientnet_lite0", num_classes=1000, weights="imagenet").eval()
+    parts = [_pooled(network, pixels[start : start + 32]) for start in range(0, len(pixels), 32)]
+    return np.concatenate(parts)
+
+
 @torch.inference_mode()
 def _pooled(network: torch.nn.Module, pixels: np.ndarray) -> np.ndarray:
     pictures = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255

@@ -171,7 +171,7 @@ def choose_recipe(pictures: int, preparation: Preparation, mirror: bool, focus: 
     """A recipe for `pictures` training pictures of this size.
 
     Few pictures are seen more often: about 500,000 picture passes, at most 100 epochs and at least 9. `mirror`: a
-    mirrored picture keeps its label (measured by `anmok.tasks.symmetry`). `focus`: doubtful pictures are seen more
+    mirrored picture keeps its label (measured by `anmok.tasks.invariance`). `focus`: doubtful pictures are seen more
     often, and fewer passes do.
     """
     passes, least = (200_000, 3) if focus else (500_000, 9)

@@ -19,11 +19,14 @@ from anmok.data.load import load_data
 from anmok.data.problems import Problem, all_problems
 from anmok.data.split import assign_splits, save_split
 from anmok.data.statistics import Statistics, measure_pictures
-from anmok.tasks.mislabelled import Suspect, are_photographs, features_of, out_of_fold, suspects
+from anmok.tasks.classify.choosing import starting_point
+from anmok.tasks.invariance import Invariance, measure_invariance
+from anmok.tasks.mislabelled import Suspect, are_photographs, features_of, network_features, out_of_fold, suspects
 from anmok.tasks.pictures import Decoded, decode_all
-from anmok.tasks.recipe import choose_preparation, choose_recipe, look
+from anmok.tasks.published import preparation_of
+from anmok.tasks.recipe import choose_preparation, choose_recipe, choose_transfer, look
 from anmok.verbs.check_page import write_check_page
-from anmok.verbs.settings import CheckSettings
+from anmok.verbs.settings import CheckSettings, TrainSettings
 from anmok.verbs.terminal import Terminal
 
 
@@ -69,6 +72,8 @@ def check(data: str | Path, *, quiet: bool = True, **settings: Any) -> Check:
         statistics=looked.statistics.to_json() if looked else {},
         settings=_suggested(looked) if looked else {},
     )
+    if asked.augment and looked is not None:
+        found = replace(found, augmentation=tuple(one.to_json() for one in _augmentation(looked, terminal)))
     if asked.split is not None:
         left_out = _write_split(loaded, looked, asked)
         with_split = f"{found.suggestion} --split {shlex.quote(str(asked.split))}"
@@ -106,6 +111,18 @@ def _suspects(decoded: Decoded, duplicates: Duplicates, terminal: Terminal) -> l
     return suspects(targets, out_of_fold(features, targets, groups))
 
 
+def _augmentation(looked: Looked, terminal: Terminal) -> list[Invariance]:
+    """Which moves keep the class: asked of training pictures, by their pixels or, for photographs, a network."""
+    decoded = looked.decoded
+    labelled = [i for i, e in enumerate(decoded.dataset.entries) if isinstance(e.target, int) and e.split != "test"]
+    if len(decoded.dataset.classes) < 2 or not labelled:
+        raise UsageError("what keeps the class is measured on labelled pictures", path=decoded.dataset.root)
+    targets = np.array([decoded.dataset.entries[i].target for i in labelled], np.int64)
+    vectors = network_features if are_photographs(decoded.preparation.shape, len(labelled)) else None
+    terminal.say("measuring which augmentation keeps the class")
+    return measure_invariance(decoded.source.gather, decoded.rows[labelled], targets, vectors)
+
+
 def _problems(dataset: Dataset, looked: Looked | None) -> list[Problem]:
     if looked is None:
         return all_problems(dataset)
@@ -129,11 +146,19 @@ def _problems(dataset: Dataset, looked: Looked | None) -> list[Problem]:
 def _suggested(looked: Looked) -> dict[str, Any]:
     """What `anmok train` would choose for this data."""
     learned = looked.dataset.splits.get("train") or len(looked.dataset)
-    recipe = choose_recipe(learned, looked.decoded.preparation, mirror=False)
+    wishes = TrainSettings.of()
+    start = starting_point(look(looked.dataset), wishes)
+    if start is None:
+        preparation = looked.decoded.preparation
+        recipe = choose_recipe(learned, preparation, mirror=False)
+    else:
+        preparation = preparation_of(*start)
+        recipe = choose_transfer(learned, *start, mirror=False, freeze="all")
     return {
         "task": looked.dataset.task,
         "net": recipe.network,
-        "imgsz": looked.decoded.preparation.size,
+        "weights": recipe.pretrained or "random",
+        "imgsz": preparation.size,
         "epochs": recipe.epochs,
         "batch": recipe.batch,
     }

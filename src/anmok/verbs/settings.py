@@ -112,6 +112,7 @@ class CheckSettings(DataSettings):
     workers: Annotated[int, Field(ge=0)] | None = Field(None, description="Decoding processes; default: the cores.")
     labels: bool = Field(True, description="Look for labels that are probably wrong; --no-labels saves the time.")
     group_by: str | None = Field(None, description=GROUP_BY)
+    augment: bool = Field(False, description="Also measure which augmentation keeps a picture's class.")
     html: Path | None = Field(None, description="Write what was found, with pictures, to this HTML file.")
     split: Path | None = Field(None, description="Write a split without leaks here, for anmok train --split.")
     val: Share = Field(0.1, description="Share of the training pictures kept for validation by --split.")

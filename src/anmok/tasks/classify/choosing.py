@@ -20,10 +20,10 @@ from anmok.tasks.balance import class_weights, measure_balance
 from anmok.tasks.classify.learning import Classify
 from anmok.tasks.classify.transfer import Transfer
 from anmok.tasks.focus import FEWEST, FocusedLoader
+from anmok.tasks.invariance import Invariance, measure_invariance
 from anmok.tasks.pictures import Decoded, decode_all
 from anmok.tasks.published import RANDOM, preparation_of, version_here
 from anmok.tasks.recipe import SMALL, Recipe, choose_preparation, choose_recipe, choose_transfer, look
-from anmok.tasks.symmetry import Symmetry, mirror_symmetry
 
 EVALUATED_AT_ONCE = 500  # pictures
 EMBEDDED = "efficientnet_lite0"  # its ImageNet weights are installed with anmok
@@ -39,10 +39,10 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
         decoded = decode(dataset, preparation_of(*start, asked.imgsz), voice)
     for item in decoded.dataset.quarantined[len(dataset.quarantined) :]:
         voice.warn(f"{item.path}: {item.reason}. Try: {item.fix}.")
-    symmetry = None if asked.flip is not None else _symmetry(decoded)
-    flip = asked.flip if asked.flip is not None else bool(symmetry and symmetry.keeps)
-    if symmetry is not None:
-        voice.say(symmetry.verdict)
+    mirroring = None if asked.flip is not None else _mirroring(decoded)
+    flip = asked.flip if asked.flip is not None else mirroring is None or mirroring.keeps
+    if mirroring is not None:
+        voice.say(mirroring.verdict)
     balance = measure_balance(decoded.loader("train", 1).targets, len(dataset.classes), asked.balance)
     if balance.how != "none" or asked.balance is not None:
         voice.say(balance.verdict)
@@ -52,7 +52,7 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     else:
         recipe = choose_transfer(pictures, *start, flip, freezing(asked, voice))
     recipe = recipe.but(balance=balance.how).asked(asked, "label_smoothing")
-    return Plan(decoded, recipe, {"mirroring": symmetry.verdict} if symmetry else {})
+    return Plan(decoded, recipe, {"mirroring": mirroring.verdict} if mirroring else {})
 
 
 def starting_point(shapes: Sequence[tuple[int, int, int]], asked: Asked) -> tuple[str, str] | None:
@@ -145,6 +145,7 @@ def decode(dataset: Dataset, preparation: Preparation, voice: Voice) -> Decoded:
         return decode_all(dataset, preparation, on_progress=on_progress)
 
 
-def _symmetry(decoded: Decoded) -> Symmetry:
+def _mirroring(decoded: Decoded) -> Invariance | None:
     loader = decoded.loader("train", 1)
-    return mirror_symmetry(decoded.source.gather, loader.rows, np.asarray(loader.targets))
+    found = measure_invariance(decoded.source.gather, loader.rows, np.asarray(loader.targets), moves=["mirrored"])
+    return found[0] if found else None
