@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from anmok.core.preparation import Preparation
-from anmok.core.tiling import plan_tiles
 from anmok.core.types import Dataset
 from anmok.data import cache
 from anmok.data.augment import Augment
-from anmok.data.labelled_sources import LabelledSource, Squares, Tiles, Windows
+from anmok.data.labelled_sources import LabelledSource, Squares, Windows, for_judging, for_training
 from anmok.data.mask_loader import MaskLoader
 from anmok.data.records import Layout, labelled
 from anmok.tasks._kind import Voice
@@ -51,21 +50,16 @@ class DecodedMasks:
     def training(self, batch: int, augment: Augment, *, seed: int = 0, workers: int = 0) -> MaskLoader:
         """Shuffled and augmented batches of the training split."""
         chosen = self.places("train")
-        ids = [self.dataset.entries[i].id for i in chosen]
-        rows, size = self.rows[chosen], self.preparation.size
-        return MaskLoader(self._source(), rows, None, ids, size, batch, seed, augment, workers)
+        source, rows, shown = for_training(self.source, self.layout, self.rows[chosen])
+        ids = [self.dataset.entries[i].id for i in chosen[shown]]
+        return MaskLoader(source, rows, None, ids, self.preparation.size, batch, seed, augment, workers)
 
     def judged(self, split: str, batch: int) -> MaskLoader:
         """A split's batches in order, as the network will see them; every pixel of large pictures once, by tiles."""
-        chosen, size = self.places(split), self.preparation.size
-        if not self.layout.whole:
-            ids = [self.dataset.entries[i].id for i in chosen]
-            return MaskLoader(self._source(), self.rows[chosen], None, ids, size, batch)
-        plans = [plan_tiles(tuple(self.source.sizes[self.rows[i]]), size) for i in chosen]
-        owners = np.repeat(chosen, [len(plan) for plan in plans])
-        source = Tiles(self.source, self.layout, self.rows[owners], tuple(tile for plan in plans for tile in plan))
-        ids = [self.dataset.entries[i].id for i in owners]
-        return MaskLoader(source, np.arange(len(owners)), None, ids, size, batch)
+        chosen = self.places(split)
+        source, rows, shown = for_judging(self.source, self.layout, self.rows[chosen])
+        ids = [self.dataset.entries[i].id for i in chosen[shown]]
+        return MaskLoader(source, rows, None, ids, self.preparation.size, batch)
 
     def _source(self) -> LabelledSource:
         return (Windows if self.layout.whole else Squares)(self.source, self.layout)
