@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from anmok.core.errors import DataError
+from anmok.core.targets import Objects, Partner
 from anmok.core.types import Dataset, Entry
 from anmok.data.fingerprint import Fingerprint, difference, fingerprint
 from anmok.data.load import load_data
@@ -79,3 +80,25 @@ def test_a_picture_that_is_gone_is_a_change(folder):
     before = fingerprint(data)
     (folder / "cat/1.jpg").unlink()
     assert difference(before, fingerprint(data)).changed == ("cat/1.jpg",)
+
+
+def test_another_mask_box_or_partner_is_a_change(folder):
+    class Masks:
+        told = b"1"
+
+        def identity(self, target):
+            return self.told if target == "cat/1.jpg.mask" else b"other"
+
+    plain = load_data(folder)
+    entries = [replace(entry, target=f"{entry.id}.mask") for entry in plain.entries]
+    masked = replace(plain, entries=entries, masks=Masks())
+    before = fingerprint(masked)
+    Masks.told = b"2"
+    assert difference(before, fingerprint(masked)).changed == ("cat/1.jpg",)
+    boxed = [replace(plain.entries[0], target=Objects([[0, 0, 1, side]], [0])) for side in (1, 2)]
+    first, second = (fingerprint(replace(plain, entries=[entry])) for entry in boxed)
+    assert difference(first, second).changed == ("cat/1.jpg",)
+    paired = replace(plain, entries=[replace(plain.entries[0], target=Partner("dog/1.jpg"))])
+    before = fingerprint(paired)
+    (folder / "dog/1.jpg").write_bytes(b"another partner")
+    assert difference(before, fingerprint(paired)).changed == ("cat/1.jpg",)

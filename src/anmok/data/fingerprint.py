@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from anmok.core.errors import DataError, PictureError
+from anmok.core.targets import Partner
 from anmok.core.types import Dataset, Entry
 
 
@@ -63,7 +64,8 @@ class Difference:
 
 
 def fingerprint(dataset: Dataset) -> Fingerprint:
-    """The fingerprint of a data set: ids, targets, splits, groups, and what identifies each picture's stored bytes.
+    """The fingerprint of a data set: ids, targets, splits, groups, and what identifies the stored bytes of pictures,
+    masks and partners.
 
     Files are known by size and time of their last change, rows by their pixels; nothing is decoded.
     """
@@ -84,18 +86,29 @@ def difference(before: Fingerprint, now: Fingerprint) -> Difference:
 
 
 def _item(dataset: Dataset, entry: Entry) -> str:
-    if getattr(dataset.pictures, "in_memory", False):
-        # A table's identity changes with any of its rows; the row itself tells which.
-        identity = np.ascontiguousarray(dataset.pictures.read(entry.locator)).tobytes()
-    else:
-        try:
-            identity = dataset.pictures.identity(entry.locator)
-        except PictureError:
-            identity = b"gone"
     # A class by its name: one class more must not change all items.
     target = dataset.classes[entry.target] if isinstance(entry.target, int) else repr(entry.target)
     told = json.dumps([target, entry.split, entry.group]).encode()
+    identity = _identity(dataset, entry.locator)
+    if isinstance(entry.target, Partner):
+        identity += b"\0" + _identity(dataset, entry.target.locator)
+    if dataset.masks is not None:
+        identity += b"\0" + _gone_or(lambda: dataset.masks.identity(entry.target))  # type: ignore[union-attr]
     return hashlib.blake2b(told + b"\0" + identity, digest_size=8).hexdigest()
+
+
+def _identity(dataset: Dataset, locator: str | int) -> bytes:
+    if getattr(dataset.pictures, "in_memory", False):
+        # A table's identity changes with any of its rows; the row itself tells which.
+        return _gone_or(lambda: np.ascontiguousarray(dataset.pictures.read(locator)).tobytes())
+    return _gone_or(lambda: dataset.pictures.identity(locator))
+
+
+def _gone_or(told: Callable[[], bytes]) -> bytes:
+    try:
+        return told()
+    except PictureError:
+        return b"gone"
 
 
 def _digest(classes: Sequence[str], items: Mapping[str, str]) -> str:
