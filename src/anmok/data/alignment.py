@@ -61,7 +61,7 @@ def inset(thumbnails: np.ndarray, share: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Aligned:
-    """Pairs as they are nearest to each other: `distance` (n,), and both thumbnails (n, SIDE, SIDE), moved or softened."""
+    """Pairs as they are nearest to each other: `distance` (n,), and both (n, SIDE, SIDE), one moved or softened."""
 
     distance: np.ndarray
     first: np.ndarray

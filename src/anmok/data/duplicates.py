@@ -22,9 +22,9 @@ from anmok.core.types import Dataset
 from anmok.data.alignment import SIDE, align, coarse, inset, resampled, tangent_distance
 from anmok.data.likeness import agreement, evidence
 
-ALIKE = 0.13  # aligned distance below which two pictures are copies, whatever else looks like them
-LONELY_ALIKE = 0.3  # the same where nothing else comes near, as among photographs
-NOISE = 1.0  # level: what re-encoding may change, on average, even where there is little contrast
+ALIKE = 0.15  # aligned distance below which two pictures are copies, whatever else looks like them
+LONELY_ALIKE = 0.35  # the same where nothing else comes near, as among photographs
+NOISE = 1.2  # levels: what re-encoding may change, on average, even where there is little contrast
 SMALL = 24  # pixels a side: smaller pictures have fewer ways to differ
 NEIGHBOURS = 6
 CROWD = 5  # neighbours that may all be copies: what is farther counts as the crowd around a picture
@@ -110,7 +110,7 @@ def find_duplicates(
 def _look(
     source: Gathers, rows: np.ndarray, on_progress: Progress | None
 ) -> tuple[np.ndarray, list[bytes], np.ndarray, int]:
-    """Grey thumbnails uint8 (N, SIDE, SIDE), digests of the pixels, mean colours (N, 3), and their side, in one pass."""
+    """Grey thumbnails uint8 (N, SIDE, SIDE), digests of the pixels, mean colours (N, 3), side in pixels: in one pass."""
     side = SIDE
     thumbnails = np.empty((len(rows), SIDE, SIDE), np.uint8)
     colours = np.empty((len(rows), 3), np.float32)
@@ -214,12 +214,14 @@ def _looked_at(thumbnails: np.ndarray) -> Iterator[_Candidates]:
 
 def _neighbours(known: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distances and positions (N, k) in `known` of the rows nearest to each row of `asked`, the nearest first."""
-    count, table = min(NEIGHBOURS + 1, len(known)), torch.from_numpy(known)
-    lengths = (table**2).sum(1)
+    table = torch.from_numpy(known)
+    # |a − b|² − |a|² = −2ab + |b|², in one product with a column more.
+    table = torch.cat([-2 * table, (table**2).sum(1, keepdim=True)], dim=1).T.contiguous()
     away, who = [], []
     for start in range(0, len(asked), _AT_ONCE):
         rows = torch.from_numpy(asked[start : start + _AT_ONCE])
-        near = (lengths - 2 * rows @ table.T).topk(count, largest=False)
+        product = torch.cat([rows, torch.ones(len(rows), 1)], dim=1) @ table
+        near = product.topk(min(NEIGHBOURS + 1, len(known)), largest=False)
         away.append((near.values + (rows**2).sum(1, keepdim=True)).clamp_(min=0).sqrt_().numpy())
         who.append(near.indices.numpy())
     return np.concatenate(away), np.concatenate(who)

@@ -13,7 +13,7 @@ from anmok.data.alignment import SIDE
 
 BLOCK, STEP = 8, 4  # pixels of a thumbnail: details are compared within blocks, which overlap
 NOISE = 1.5  # levels that re-encoding may change: less contrast than that within a block is no detail
-CROWDED, LONELY = 0.12, 0.4  # distances of other pictures: nearer or farther ones change nothing any more
+CROWDED, LONELY = 0.12, 0.3  # distances of other pictures: nearer or farther ones change nothing any more
 
 
 def agreement(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -56,8 +56,8 @@ def evidence(
     """
     crowd = np.log(np.clip(crowd, CROWDED, LONELY) + 0.02)
     return (
-        -3.96 * np.log(distance + 0.02) + 11.0 * agrees + 7.33 * detail + 3.23 * crowd
-        - 1.76 * np.log(contrast) - 1.97 * turned - 12.09
+        -2.60 * np.log(distance + 0.02) + 20.4 * agrees + 6.77 * detail + 4.95 * crowd
+        - 0.85 * np.log(contrast) - 2.66 * turned - 17.4
     )  # fmt: skip
 
 
