@@ -49,12 +49,14 @@ def test_uneven_classes_are_told(tmp_path):
     assert any("40 pictures of 'cat', 2 of 'dog'" in warning for warning in check_data(load_data(tmp_path)).warnings)
 
 
-def test_unlabelled_pictures_are_for_prediction(tmp_path):
+def test_unlabelled_pictures_are_to_reconstruct_or_for_prediction(tmp_path):
     (tmp_path / "my pictures").mkdir()
     (tmp_path / "my pictures" / "1.jpg").write_bytes(b"x")
     check = check_data(load_data(tmp_path / "my pictures"))
-    assert not check.trainable and check.counts == {"": {"": 1}}
-    assert check.suggestion == f"anmok predict RUN '{tmp_path}/my pictures'"
+    assert check.trainable and check.task == "reconstruct" and check.counts == {"": {"": 1}}
+    assert check.suggestion == f"anmok train '{tmp_path}/my pictures'"
+    check = check_data(load_data(tmp_path / "my pictures", task="classify"))
+    assert not check.trainable and check.suggestion == f"anmok predict RUN '{tmp_path}/my pictures'"
 
 
 def test_files_beside_rows_are_told_too(tmp_path):

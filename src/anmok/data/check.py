@@ -26,7 +26,7 @@ class Check:
     under "".
     `accounts`: unit → seen, used, quarantined, skipped. `quarantined`: path, line, reason, fix of each item.
     `skipped`: reason → items. `sizes`: (height, width) with their pictures, the commonest first, where they are known
-    without decoding. `trainable`: whether the pictures carry labels that a classifier can learn.
+    without decoding. `trainable`: whether there is something to be learned from the pictures.
     `suggestion`: the command to run next. `problems`: see `anmok.data.problems`, those that spoil training first.
     `statistics`: see `anmok.data.statistics`. `settings`: what training would choose. `html`, `split`: files that were
     written, and `left_out`: ids that the split leaves out because they would leak. `written`: see

@@ -7,7 +7,6 @@ The others are worth a look.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 
 from anmok.core.types import SPLITS, Dataset
 from anmok.data.duplicates import Duplicates
+from anmok.data.held import Held, held_by_class
 from anmok.data.names import alike_warnings
 from anmok.data.statistics import Statistics
 
@@ -43,10 +43,13 @@ class Problem:
 
 
 def all_problems(
-    dataset: Dataset, duplicates: Duplicates | None = None, statistics: Statistics | None = None
+    dataset: Dataset,
+    duplicates: Duplicates | None = None,
+    statistics: Statistics | None = None,
+    held: Held | None = None,
 ) -> list[Problem]:
-    """Every problem found, those that spoil training first."""
-    found = [*lost(dataset), *class_problems(dataset)]
+    """Every problem found, those that spoil training first. `held`: what there is of each class, if it was measured."""
+    found = [*lost(dataset), *class_problems(dataset, held or held_by_class(dataset))]
     if duplicates is not None:
         found += copy_problems(dataset, duplicates)
     found += group_problems(dataset)
@@ -57,21 +60,20 @@ def all_problems(
 
 def lost(dataset: Dataset) -> list[Problem]:
     """Files or rows that were set aside."""
-    count = len(dataset.quarantined) + len(dataset.files.quarantined if dataset.files else ())
+    count = len(dataset.set_aside)
     if not count:
         return []
     words = f"{count:,} {'item was' if count == 1 else 'items were'} set aside and would not be learned from"
     return [Problem("quarantined", words, True, "follow the remedy beside each")]
 
 
-def class_problems(dataset: Dataset) -> list[Problem]:
+def class_problems(dataset: Dataset, held: Held | None) -> list[Problem]:
     """Classes too small, uneven, alike, or missing from a split."""
-    if not dataset.classes:
+    if not dataset.classes or held is None:
         return []
-    held = {split: Counter(e.target for e in dataset.entries if e.split == split) for split in (*SPLITS, None)}
-    totals = [sum(counts[i] for counts in held.values()) for i in range(len(dataset.classes))]
+    totals = [held.total(i) for i in range(len(dataset.classes))]
     found: list[Problem] = []
-    if len(dataset.classes) == 1:
+    if len(dataset.classes) == 1 and dataset.task == "classify":
         found.append(
             Problem(
                 "one class",
@@ -81,7 +83,7 @@ def class_problems(dataset: Dataset) -> list[Problem]:
             )
         )
     lone = [name for name, total in zip(dataset.classes, totals, strict=True) if total == 1]
-    if lone:
+    if lone and dataset.task == "classify":
         found.append(
             Problem(
                 "lone picture",
@@ -101,7 +103,7 @@ def class_problems(dataset: Dataset) -> list[Problem]:
         found.append(
             Problem(
                 "uneven classes",
-                f"classes are uneven: {most:,} of {large!r}, {least:,} of {small!r}",
+                f"classes are uneven: {most:,} {held.noun} of {large!r}, {least:,} of {small!r}",
                 False,
                 "judge by macro F1 and by class, or collect more",
             )
@@ -109,15 +111,19 @@ def class_problems(dataset: Dataset) -> list[Problem]:
     return found
 
 
-def _missing(dataset: Dataset, held: dict[str | None, Counter]) -> list[Problem]:
+def _missing(dataset: Dataset, held: Held) -> list[Problem]:
     found = []
+    absent = {i for i in range(len(dataset.classes)) if not held.total(i)} if dataset.task != "classify" else set()
+    if absent and held.noun == "boxes":
+        words = f"classes that are declared and have no box: {_some([dataset.classes[i] for i in sorted(absent)])}"
+        found.append(Problem("absent classes", words, False, "remove them from the list, or add pictures"))
     for split in SPLITS:
-        counts = held[split]
+        counts = held.counts[split]
         if not counts or all(target is None for target in counts):
             continue
-        gone = [name for i, name in enumerate(dataset.classes) if not counts[i]]
+        gone = [name for i, name in enumerate(dataset.classes) if not counts[i] and i not in absent]
         if split == "train":
-            gone = [name for name in gone if not held[None][dataset.classes.index(name)]]
+            gone = [name for name in gone if not held.counts[None][dataset.classes.index(name)]]
         if gone:
             part = {"train": "training", "val": "validation", "test": "test"}[split]
             fix = "add such pictures, or remove the class" if split == "train" else "add some, or make a new split"
