@@ -147,7 +147,7 @@ def predict_command(
         Files, folders and globs.
     """
     given = _given(settings)
-    answers = _verb("predict")(subject, pictures, quiet=quiet or json, **given)
+    answers = _verb("predict")(subject, pictures, quiet=quiet or json, ahead=True, **given)
     top = given.get("top", 1)
     tables = import_module("anmok.report.tables")
     if json:

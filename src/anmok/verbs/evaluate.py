@@ -15,7 +15,7 @@ from anmok.data.split import load_split
 from anmok.tasks._kind import Inquiry
 from anmok.verbs import card as cards
 from anmok.verbs.evaluation_page import write_evaluation_report
-from anmok.verbs.opened import OpenedRun
+from anmok.verbs.opened import OpenedRun, subject_of
 from anmok.verbs.planning import read_settings
 from anmok.verbs.question import answerable, asking
 from anmok.verbs.settings import EvalSettings
@@ -23,14 +23,16 @@ from anmok.verbs.subject import Subject
 from anmok.verbs.terminal import Terminal
 
 
-def evaluate(run: Subject, data: str | Path | None = None, *, quiet: bool = True, **settings: Any) -> Report:
+def evaluate(
+    subject: Subject | str | Path, data: str | Path | None = None, *, quiet: bool = True, **settings: Any
+) -> Report:
     """Figures of a run, or of any network on labelled pictures, each with its 95 % interval; tables of where it errs.
 
     Tables of a classifier: `classes`, `confusion`, `calibration` (before and after the run's temperature); where there
     is something to say also `groups`, `rejection` (what the threshold for "I don't know" buys), `unseen`, `leakage`.
 
     Args:
-        run: what `anmok.load` or `anmok.train` returned, or an `anmok.Classifier`.
+        subject: what `anmok.load` or `anmok.train` returned, a run's folder, a network's name, an `anmok.Classifier`.
         data: other labelled data; None: the run's own.
         settings: see `anmok.verbs.settings.EvalSettings`. `reject_accuracy` and `reject_coverage` choose a new
             threshold on the run's validation pictures, and keep it in the card for `predict`.
@@ -40,6 +42,7 @@ def evaluate(run: Subject, data: str | Path | None = None, *, quiet: bool = True
         UsageError: both wishes for a threshold at once, or a setting that the run's task does not have.
     """
     asked: EvalSettings = EvalSettings.of(**settings)
+    run = subject_of(subject, asked.weights, device=asked.device)
     asked.refuse_foreign(run.kind.name)
     terminal = Terminal(quiet)
     if asked.is_ is not None:
