@@ -9,6 +9,7 @@ from PIL import Image, ImageCms
 
 TIFF_BITS, TIFF_PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0
 
+_BAND = 1 << 22  # pixels turned into an array at once
 _LARGE = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}  # more than 8 bits a sample
 
 
@@ -35,8 +36,19 @@ def to_pixels(image: Image.Image) -> tuple[np.ndarray, list[str]]:
         white = Image.new(colour.mode, colour.size, "white")
         white.paste(colour, mask=alpha)
         colour = white
-    pixels = np.array(colour)
-    return pixels.reshape(*pixels.shape[:2], -1), notes
+    return _array(colour), notes
+
+
+def _array(image: Image.Image) -> np.ndarray:
+    """uint8 (H, W, 1 or 3), band by band: Pillow's own way to an array holds two more copies of the picture."""
+    width, height = image.size
+    pixels = np.empty((height, width, len(image.getbands())), np.uint8)
+    rows = max(1, _BAND // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        band = image if rows >= height else image.crop((0, top, width, bottom))
+        pixels[top:bottom] = np.asarray(band).reshape(bottom - top, width, -1)
+    return pixels
 
 
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
