@@ -1,89 +1,67 @@
-"""Planted copies are found, and pictures that merely look alike are not: on real garments, a hard case."""
+"""Planted copies are found, and pictures that merely look alike are not: garments, digits, textures, photographs."""
 
-import io
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from copied_pictures import CHANGES, PHOTOGRAPHS, TEXTURES, digits, garments, jpeg, planted_and_found, search, tiles
 from PIL import Image
 
 from anmok.core.preparation import Preparation
-from anmok.core.types import Dataset, Entry
 from anmok.data import cache
 from anmok.data.duplicates import Copy, Duplicates, find_duplicates
 from anmok.data.load import load_data
-from anmok.data.pixel_sources import ArrayPixels
-from anmok.data.stores import ArrayPictures
-
-Change = Callable[[np.ndarray], np.ndarray]
 
 
-def jpeg(pixels: np.ndarray, quality: int) -> np.ndarray:
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "JPEG", quality=quality)
-    return np.asarray(Image.open(stream))
+def missed(shares: dict[str, float]) -> dict[str, float]:
+    return {name: share for name, share in shares.items() if share < CHANGES[name][1]}
 
 
-def sized(pixels: np.ndarray, side: int) -> np.ndarray:
-    return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR))
-
-
-CHANGES: dict[str, tuple[Change, float]] = {  # and the share that must be found
-    "the same": (lambda p: p.copy(), 1.0),
-    "re-encoded": (lambda p: jpeg(p, 75), 0.95),
-    "enlarged": (lambda p: sized(jpeg(sized(p, 56), 75), 28), 0.95),
-    "made smaller": (lambda p: sized(jpeg(sized(p, 21), 85), 28), 0.95),
-    "mirrored": (lambda p: jpeg(np.ascontiguousarray(p[:, ::-1]), 85), 0.95),
-    "upside down": (lambda p: np.ascontiguousarray(p[::-1]), 0.95),
-    "brighter": (lambda p: np.clip(p * 1.1, 0, 255).astype(np.uint8), 0.95),
-    "cropped by a row and a column": (lambda p: sized(np.ascontiguousarray(p[1:, 1:]), 28), 0.5),
-}
-
-
-def garments(count: int, seed: int = 1) -> np.ndarray:
-    found = load_data("samples").pictures.array[..., 0]  # type: ignore[attr-defined]
-    return found[np.random.default_rng(seed).permutation(len(found))[:count]]
-
-
-def search(pictures: np.ndarray) -> Duplicates:
-    array = pictures if pictures.ndim == 4 else pictures[..., None]
-    entries = [Entry(f"x:{row}", row) for row in range(len(array))]
-    dataset = Dataset(Path(), "idx", "classify", (), entries, ArrayPictures(array, "x"))
-    rows = np.arange(len(array))
-    return find_duplicates(dataset, ArrayPixels(array, rows), rows)
-
-
-def planted_and_found(count: int, each: int, seed: int = 1) -> tuple[dict[str, float], float]:
-    """Share found of each kind of copy, and share of the distinct pictures called copies of a stranger."""
-    distinct = garments(count, seed)
-    chosen = np.random.default_rng(2).permutation(count)[: each * len(CHANGES)].reshape(len(CHANGES), each)
-    plants = [change(distinct[i]) for (change, _), row in zip(CHANGES.values(), chosen, strict=True) for i in row]
-    found = search(np.concatenate([distinct, np.stack(plants)]))
-    group_of = {i: group for group in found.groups for i in group}
-    origin = {count + k: int(i) for k, i in enumerate(chosen.ravel())}
-    shares = {
-        name: float(np.mean([i in group_of.get(count + k * each + at, ()) for at, i in enumerate(chosen[k])]))
-        for k, name in enumerate(CHANGES)
-    }
-    strangers = [
-        i for i in range(count) if any(origin.get(j, j) != i for j in group_of.get(i, ()))
-    ]  # fmt: skip
-    return shares, len(strangers) / count
-
-
-def check_figures(shares: dict[str, float], false_alarms: float) -> None:
-    assert {name: share for name, share in shares.items() if share < CHANGES[name][1]} == {}
-    assert false_alarms <= 0.01
-
-
-def test_planted_copies_are_found_among_garments() -> None:
-    check_figures(*planted_and_found(1000, 25))
+def test_copies_among_garments() -> None:
+    shares, false_alarms = planted_and_found(garments(1000), 25)
+    assert missed(shares) == {} and false_alarms <= 0.01
 
 
 @pytest.mark.slow
-def test_planted_copies_are_found_among_5000_garments() -> None:
-    check_figures(*planted_and_found(5000, 60))
+def test_copies_among_5000_garments() -> None:
+    shares, false_alarms = planted_and_found(garments(5000), 60)
+    assert missed(shares) == {} and false_alarms <= 0.01
+
+
+@pytest.mark.parametrize("side", [48, 64])
+def test_copies_among_tiles_of_textures(side: int) -> None:
+    """Bricks share their joints, and little else."""
+    shares, false_alarms = planted_and_found(tiles(TEXTURES, side), 10)
+    assert missed(shares) == {} and false_alarms <= 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("side", [32, 40, 56, 80, 96, 128])
+@pytest.mark.parametrize("names", [TEXTURES, PHOTOGRAPHS], ids=["textures", "photographs"])
+def test_tiles_are_no_copies_of_each_other(names: tuple[str, ...], side: int) -> None:
+    pictures = tiles(names, side)
+    assert sum(map(len, search(pictures).groups)) <= 0.01 * len(pictures)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("side", [64, 96])
+def test_copies_among_tiles_of_photographs(side: int) -> None:
+    shares, false_alarms = planted_and_found(tiles(PHOTOGRAPHS, side), 25)
+    assert missed(shares) == {} and false_alarms <= 0.01
+
+
+def test_digits_of_eight_pixels_are_no_copies_of_each_other() -> None:
+    pictures = digits()
+    assert sum(map(len, search(pictures).groups)) <= 0.01 * len(pictures)
+
+
+def test_many_copies_of_one_picture_are_one_group() -> None:
+    """As in data that was augmented before it was shared: the crowd around a picture then consists of its copies."""
+    pictures = garments(300)
+    copies = [jpeg(pictures[i], quality) for i in range(8) for quality in range(60, 96, 3)]
+    found = search(np.concatenate([pictures, np.stack(copies)]))
+    group_of = {i: group for group in found.groups for i in group}
+    assert np.mean([at // 12 in group_of.get(300 + at, ()) for at in range(len(copies))]) >= 0.9
 
 
 def test_exact_copies_of_files_and_of_pixels(tmp_path: Path) -> None:

@@ -58,16 +58,21 @@ def _planted(folder: Path, part: int, seed: int) -> list[str]:
 
 
 def _copies(folder: Path, part: int, seed: int) -> list[str]:
-    # The test's own figures: shares of copies found by kind, false alarms among distinct pictures.
-    from tests.data.test_duplicates import CHANGES, planted_and_found
+    # The tests' own figures: shares of copies found by kind, false alarms among distinct pictures.
+    from tests.data.copied_pictures import CHANGES, TEXTURES, garments, planted_and_found, tiles
 
-    distinct = DISTINCT // min(part, 5)
-    shares, false_alarms = planted_and_found(distinct, EACH // min(part, 3), seed)
-    print(f"G7: copies planted among {distinct} distinct garments; {false_alarms:.2%} of these are false alarms")
-    for name, share in shares.items():
-        print(f"    {name:32}{share:8.1%} found, {CHANGES[name][1]:.0%} asked for")
-    missed = [f"{name}: {share:.1%}" for name, share in shares.items() if share < CHANGES[name][1]]
-    return missed + ([f"false alarms: {false_alarms:.2%}"] if false_alarms > 0.01 else [])
+    missed = []
+    for what, distinct in (
+        ("garments", garments(DISTINCT // min(part, 5), seed)),
+        ("tiles of textures", tiles(TEXTURES, 64)),
+    ):
+        shares, false_alarms = planted_and_found(distinct, EACH // min(part, 3))
+        print(f"G7: copies planted among {len(distinct)} distinct {what}; {false_alarms:.2%} of these are false alarms")
+        for name, share in shares.items():
+            print(f"    {name:32}{share:8.1%} found, {CHANGES[name][1]:.0%} asked for")
+        missed += [f"{name}: {share:.1%}" for name, share in shares.items() if share < CHANGES[name][1]]
+        missed += [f"false alarms: {false_alarms:.2%}"] if false_alarms > 0.01 else []
+    return missed
 
 
 if __name__ == "__main__":

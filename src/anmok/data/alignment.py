@@ -16,7 +16,7 @@ COARSE = 16  # and of the smoothed thumbnail by which neighbours are looked for
 LARGEST_CHANGE = 0.15  # of the side: what still counts as cropped a little
 SOFTNESS = (0.75, 0.5)  # a copy that was once stored at these sizes has lost the detail above them
 MOVED = 1.15  # moving makes strangers alike, too: a distance found that way counts for more
-_MOST_PAIRS = 2000  # compared at once: bounds the memory
+_AT_ONCE = 2000  # pictures whose tangents are held
 
 
 def resampling(size: int, stored: int, softness: float = 1.0) -> np.ndarray:
@@ -77,16 +77,11 @@ def align(first: np.ndarray, second: np.ndarray, margin: float = 0.0) -> Aligned
     Args:
         margin: the second is held to show the first without this share of its side at each border, rather than all.
     """
-    found = Aligned(np.empty(len(first), np.float32), *(np.empty((len(first), SIDE, SIDE), np.float32) for _ in "ab"))
-    for start in range(0, len(first), _MOST_PAIRS):
-        here = slice(start, start + _MOST_PAIRS)
-        a, b = first[here].astype(np.float32), second[here].astype(np.float32)
-        tried = [_softened(_zoomed(a, b, margin), b, MOVED)]
-        if not margin:  # a zoom into the first shows the second; where the second shows more, the other way about
-            tried += [_softened(a, b), _softened(a, _zoomed(b, a), MOVED)]
-        best = _nearest(tried)
-        found.distance[here], found.first[here], found.second[here] = best.distance, best.first, best.second
-    return found
+    a, b = first.astype(np.float32), second.astype(np.float32)
+    tried = [_softened(_zoomed(a, b, margin), b, MOVED)]
+    if not margin:  # a zoom into the first shows the second; where the second shows more, the other way about
+        tried += [_softened(a, b), _softened(a, _zoomed(b, a), MOVED)]
+    return _nearest(tried)
 
 
 def tangent_distance(rows: np.ndarray, others: np.ndarray, pairs: np.ndarray, axes: np.ndarray) -> np.ndarray:
@@ -98,9 +93,9 @@ def tangent_distance(rows: np.ndarray, others: np.ndarray, pairs: np.ndarray, ax
     """
     found = np.empty(len(pairs), np.float32)
     seen = others @ axes
-    for start in range(0, len(rows), _MOST_PAIRS):
-        low, high = np.searchsorted(pairs[:, 0], (start, start + _MOST_PAIRS))
-        part = rows[start : start + _MOST_PAIRS]
+    for start in range(0, len(rows), _AT_ONCE):
+        low, high = np.searchsorted(pairs[:, 0], (start, start + _AT_ONCE))
+        part = rows[start : start + _AT_ONCE]
         basis, solver = _tangents(part)
         basis, part = basis @ axes, part @ axes
         at, other = pairs[low:high, 0] - start, pairs[low:high, 1]
