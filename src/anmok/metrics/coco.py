@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from anmok.core.errors import AnmokError, UsageError
+from anmok.core.errors import UsageError
 from anmok.core.targets import Objects
 from anmok.metrics._detections import Answer, check_pictures, ignored
 from anmok.metrics._figure import Floats
@@ -59,7 +59,6 @@ def coco_figures(
 
     Raises:
         UsageError: answers do not fit the pictures or the class list, or there are no masks to compare.
-        AnmokError: faster-coco-eval is not installed.
     """
     check_pictures(truths, answers, len(classes))
     evaluation = _evaluate(truths, answers, classes, sizes, masks)
@@ -90,10 +89,8 @@ def _evaluate(
     sizes: Sequence[tuple[int, int]] | None,
     masks: bool,
 ) -> Mapping[str, Any]:
-    try:
-        from faster_coco_eval import COCO, COCOeval_faster
-    except ImportError as error:
-        raise AnmokError("COCO's figures need faster-coco-eval", fix="pip install anmok[detect]") from error
+    from faster_coco_eval import COCO, COCOeval_faster
+
     shared = {
         "images": [{"id": i + 1, **_size(sizes, i)} for i in range(len(truths))],
         "categories": [{"id": i + 1, "name": name} for i, name in enumerate(classes)],
