@@ -165,6 +165,11 @@ class TrainSettings(DataSettings):
     border_weight: Annotated[float, Field(ge=0, le=1000)] | None = only(
         "segment", default=None, description="What pixels in narrow gaps between objects weigh more; U-Net's w0 is 10."
     )
+    seams: bool | None = only(
+        "segment", default=None,
+        description="Learn the seams between touching objects, to tell them apart; default: where things of one kind "
+        "touch.",
+    )  # fmt: skip
     windows: bool | None = only(
         "segment", default=None,
         description="Learn on windows of large pictures, answer tile by tile; default: by the structures' size.",
