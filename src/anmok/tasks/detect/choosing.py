@@ -1,0 +1,142 @@
+"""How a detector will be trained: decided from the data for a new run, read from the card for a resumed one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from anmok.core.errors import PictureError, UsageError
+from anmok.core.preparation import Preparation
+from anmok.core.seeds import seed_everything
+from anmok.core.types import Dataset
+from anmok.data.prepare import Prepared, prepare
+from anmok.engine.devices import Devices
+from anmok.networks import OF_TASK, build
+from anmok.tasks._kind import Asked, Plan, Voice
+from anmok.tasks.detect.learning import Detect
+from anmok.tasks.detect.recipe import DetectRecipe, choose_recipe
+from anmok.tasks.segment.naming import sided
+
+LOOKED_AT = 48  # pictures opened before training
+STEP = 32  # sides are multiples: networks halve five times
+SIDE = 320  # of what the network sees of larger pictures
+VISIBLE, LARGEST = 12, 640  # pixels: larger pictures are shown so large that a quarter of the objects are so wide
+MEASURED = 256  # pictures whose mean and spread stand for all
+AT_ONCE = 16  # pictures evaluated together
+
+
+def choose_preparation(dataset: Dataset, imgsz: int | None = None) -> Preparation:
+    """The square the network sees: pictures keep their proportions and are padded; small objects stay visible."""
+    sizes, channels, widths = [], 1, []
+    step = max(1, len(dataset.entries) // LOOKED_AT)
+    for entry in list(dataset.entries)[::step][:LOOKED_AT]:
+        try:
+            shape = dataset.pictures.read(entry.locator).shape
+        except PictureError:
+            continue
+        sizes.append(max(shape[:2]))
+        channels = max(channels, shape[2])
+        sides = entry.target.boxes[:, 2:] - entry.target.boxes[:, :2]
+        widths += (np.sqrt(np.maximum(sides.prod(1), 0)) / max(shape[:2])).tolist()
+    longest = max(sizes, default=SIDE)
+    side = imgsz
+    if side is None:
+        wanted = VISIBLE / np.quantile(widths, 0.25) if widths and np.quantile(widths, 0.25) > 0 else SIDE
+        side = _rounded(int(np.clip(wanted, SIDE, LARGEST))) if longest > SIDE else _rounded(longest)
+    grey = (0.5,) * channels
+    return Preparation(side, side, channels, fit="pad", mean=grey, std=grey)
+
+
+def _rounded(side: int) -> int:
+    return -(-side // STEP) * STEP
+
+
+def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
+    """Look at the data and choose what the person left open.
+
+    Raises:
+        UsageError: the network does not detect, or wants proposals from outside.
+    """
+    _check(asked)
+    preparation = choose_preparation(dataset, asked.imgsz)
+    voice.say(f"the network sees pictures whole, padded to {preparation.size} × {preparation.size}")
+    prepared = normalised(decode(dataset, preparation, voice))
+    for item in prepared.dataset.quarantined[len(dataset.quarantined) :]:
+        voice.warn(f"{item.path}: {item.reason}. Try: {item.fix}.")
+    handed = sided(dataset.classes)
+    flip = not handed if asked.flip is None else asked.flip
+    notes = {"mirroring": f"off: a mirror would turn {handed[0]!r} into another class"} if handed else {}
+    recipe = choose_recipe(prepared.dataset.splits["train"], preparation.size, flip).asked(asked)
+    return Plan(prepared, recipe, notes)
+
+
+def _check(asked: Asked) -> None:
+    known = [name for name in OF_TASK["detect"] if name not in STAGED]
+    if asked.net != "auto" and asked.net.partition(":")[0] not in known:
+        staged = asked.net in STAGED
+        why = "this detector learns in stages from proposals, which training cannot do yet" if staged else (
+            "this network does not detect")  # fmt: skip
+        raise UsageError(why, got=asked.net, allowed=", ".join(known))
+
+
+STAGED = ("fast_rcnn", "maskrcnn_resnet50_fpn", "rcnn", "sppnet")
+
+
+def saved_plan(dataset: Dataset, card: Mapping[str, Any], voice: Voice) -> Plan:
+    """What the run of this card was going to do."""
+    prepared = decode(dataset, Preparation.from_json(card["preparation"]), voice)
+    return Plan(prepared, DetectRecipe.from_json(card["recipe"]))
+
+
+def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | None) -> Detect:
+    """The task the engine runs."""
+    recipe, prepared = plan.recipe, plan.decoded
+    classes, preparation = prepared.dataset.classes, prepared.preparation
+    if network is None:
+        seed_everything(asked.seed)
+        network = _built(recipe.network, len(classes), preparation)
+    train = prepared.objects("train", recipe.batch, seed=asked.seed, augment=recipe.augment, workers=asked.workers)
+    val = prepared.objects("val", AT_ONCE) if "val" in prepared.dataset.splits else None
+    return Detect(network, classes, preparation, devices, recipe, train, val)
+
+
+def _built(name: str, classes: int, preparation: Preparation, **arguments: Any) -> nn.Module:
+    return build(name, num_classes=classes, in_channels=preparation.channels, **arguments)
+
+
+def opened(card: Mapping[str, Any], devices: Devices, network: nn.Module | None) -> Detect:
+    """The detector a card describes, still without its weights."""
+    preparation = Preparation.from_json(card["preparation"])
+    if network is None:
+        network = _built(card["network"]["name"], len(card["classes"]), preparation, **card["network"]["arguments"])
+    model = Detect(network, card["classes"], preparation, devices)
+    model.nms = float(card["recipe"]["nms"])
+    model.threshold = float(card.get("threshold", model.threshold))
+    return model
+
+
+def decode(dataset: Dataset, preparation: Preparation, voice: Voice) -> Prepared:
+    """Every picture decoded once, into the cache."""
+    with voice.bar("decoding") as on_progress:
+        return prepare(dataset, preparation, on_progress=on_progress)
+
+
+def normalised(prepared: Prepared) -> Prepared:
+    """The same with the preparation's mean and std measured on training pictures."""
+    pixels = []
+    for batch in prepared.objects("train", AT_ONCE).epoch(0):
+        pixels.append(batch.pictures.permute(0, 2, 3, 1).numpy())
+        if len(pixels) * AT_ONCE >= MEASURED:
+            break
+    every = np.concatenate(pixels).reshape(-1, prepared.preparation.channels)
+    mean, std = every.mean(0, dtype=np.float64) / 255, every.std(0, dtype=np.float64) / 255
+    measured = replace(
+        prepared.preparation,
+        mean=tuple(round(float(value), 4) for value in mean),
+        std=tuple(max(0.01, round(float(value), 4)) for value in std),
+    )
+    return replace(prepared, layout=replace(prepared.layout, preparation=measured))

@@ -1,0 +1,162 @@
+"""Detection: what is where.
+
+One stage of one phase: the detector's own losses (`anmok.networks._detector`), judged after each epoch by COCO's mean
+average precision on the validation split at the working size, with averaged weights where the recipe asks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from anmok.core.errors import UsageError
+from anmok.core.preparation import Preparation
+from anmok.core.targets import Objects
+from anmok.core.task import Batches, Phase, Plan, Stage
+from anmok.core.types import Batch
+from anmok.engine.devices import Devices
+from anmok.metrics.coco import coco_figures
+from anmok.metrics.detection import Answer
+from anmok.tasks.detect.recipe import DetectRecipe
+from anmok.tasks.normalise import Normalise
+from anmok.tasks.optimizers import build_optimizer, one_cycle
+
+JUDGED_FROM = 0.001  # score: average precision wants the doubtful answers too
+NMS = 0.6
+CLIP = 10.0  # largest norm of the gradient: a few wild boxes must not undo an epoch
+
+
+class Detect:
+    """The task as the engine sees it (`anmok.core.task.Task`), and its answers.
+
+    Args:
+        network: an `anmok.networks._detector.Detector`.
+        classes: names, in the order of the labels.
+        preparation: what pictures go through before; `mean` and `std` are applied here, on the device.
+        devices: where to compute.
+        recipe: how to train; None for a network that only answers.
+        train, val: batches of pictures and lists of objects, see `anmok.data.object_loader`.
+
+    Attributes:
+        threshold: score from which a box is an answer.
+    """
+
+    name = "detect"
+
+    def __init__(
+        self,
+        network: nn.Module,
+        classes: Sequence[str],
+        preparation: Preparation,
+        devices: Devices,
+        recipe: DetectRecipe | None = None,
+        train: Batches | None = None,
+        val: Batches | None = None,
+    ) -> None:
+        self.network: Any = network
+        self.classes, self.preparation, self.devices = tuple(classes), preparation, devices
+        self.recipe, self.train, self.val = recipe, train, val
+        self.threshold = 0.3
+        self.nms = NMS if recipe is None else recipe.nms
+        self._normalise = Normalise(preparation)
+
+    def networks(self) -> Mapping[str, nn.Module]:
+        """One network."""
+        return {"network": self.network}
+
+    def stages(self) -> Sequence[Plan]:
+        """One stage."""
+        return [Plan("fit", self._fit)]
+
+    def state(self) -> Mapping[str, Any]:
+        """Nothing beside weights and optimizer."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Nothing to take back."""
+
+    def _fit(self) -> Stage:
+        assert self.recipe is not None and self.train is not None
+        optimizer, schedule = build_optimizer(self.network, self.recipe), one_cycle(self.recipe.warmup)
+        judged = self.val is not None
+        return Stage(
+            "fit",
+            self.train,
+            [Phase("detect", self.networks(), optimizer, self.loss, schedule=schedule, clip=CLIP)],
+            self.recipe.epochs,
+            evaluate=self.evaluate if judged else None,
+            monitor="val_map" if judged else "loss",
+            mode="max" if judged else "min",
+            patience=self.recipe.patience,
+            average=self.recipe.average,
+        )
+
+    def normalise(self, pictures: Tensor) -> Tensor:
+        """uint8 (N, C, H, W) → float32 of about zero mean and unit variance."""
+        return self._normalise(pictures)
+
+    def loss(self, batch: Batch) -> Mapping[str, Tensor]:
+        """The detector's losses of an augmented batch, each by name, and their sum."""
+        targets = [learnable(one) for one in batch.targets]
+        outputs = self.network(self.normalise(batch.pictures), targets)
+        with torch.autocast(self.devices.device.type, enabled=False):
+            parts = self.network.losses(outputs, targets)
+        total = torch.stack(list(parts.values())).sum()
+        return {"loss": total, **parts}
+
+    def scorer(self) -> nn.Module:
+        """Raises `UsageError`: an answer here is boxes."""
+        raise UsageError(
+            "explaining a detector's box is not there yet", fix="anmok predict --to FOLDER draws its boxes"
+        )
+
+    def to_explain(self, x: Tensor, target: int | None) -> tuple[nn.Module, int | None]:
+        """Raises `UsageError`, as `scorer`."""
+        return self.scorer(), target
+
+    @torch.no_grad()
+    def found(self, pictures: Tensor, score: float | None = None) -> list[dict[str, Tensor]]:
+        """uint8 (N, C, S, S) → for each its boxes (K, 4) in these pixels, labels and scores, on the CPU, best first."""
+        x = self.normalise(pictures.to(self.devices.device))
+        with self.devices.autocast():
+            outputs = self.network(x)
+        least = self.threshold if score is None else score
+        answers = self.network.detect(outputs, score=least, nms=self.nms)
+        return [{name: part.float().cpu() if name != "labels" else part.cpu() for name, part in one.items()}
+                for one in answers]  # fmt: skip
+
+    @torch.no_grad()
+    def evaluate(self) -> Mapping[str, float]:
+        """COCO's mean average precision (50 to 95, and 50) on the validation batches, at the working size."""
+        assert self.val is not None
+        training = self.network.training
+        self.network.eval()
+        truths, answers = [], []
+        try:
+            for batch in self.val.epoch(0):
+                for one, target in zip(self.found(batch.pictures, JUDGED_FROM), batch.targets, strict=True):
+                    crowd, difficult = _flags(target, "crowd"), _flags(target, "difficult")
+                    boxes, labels = target["boxes"].numpy(), target["labels"].numpy()
+                    truths.append(Objects(boxes, labels, crowd=crowd, difficult=difficult))
+                    answers.append(Answer(one["boxes"].numpy(), one["labels"].numpy(), one["scores"].numpy()).best())
+        finally:
+            self.network.train(training)
+        figures = coco_figures(truths, answers, self.classes).figures
+        return {"val_map": figures["map"], "val_map50": figures["map50"]}
+
+
+def learnable(target: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A picture's objects without groups and without those that are not judged, and without specks."""
+    boxes = target["boxes"]
+    good = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(1)
+    for name in ("crowd", "difficult"):
+        if name in target:
+            good &= ~target[name]
+    return {"boxes": boxes[good], "labels": target["labels"][good]}
+
+
+def _flags(target: Mapping[str, Tensor], name: str) -> Any:
+    return target[name].numpy() if name in target else None

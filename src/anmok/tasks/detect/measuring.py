@@ -1,0 +1,113 @@
+"""One split's answers and figures, in the pixels of the original pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from anmok.core.errors import DataError
+from anmok.core.types import Entry, Prediction, Report
+from anmok.data.prepare import Prepared
+from anmok.metrics.detection import Answer, DetectionSummary, DetectionTally
+from anmok.metrics.proportion import Interval
+from anmok.tasks.detect.learning import JUDGED_FROM, Detect
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was found on one split: the pictures judged, every answer, and the figures at the model's threshold."""
+
+    split: str
+    entries: Sequence[Entry]
+    tally: DetectionTally
+    summary: DetectionSummary
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The pictures' ids."""
+        return [entry.id for entry in self.entries]
+
+    @property
+    def figures(self) -> Mapping[str, Interval]:
+        """Every figure with its interval; what is not defined here (precision without answers) is left out."""
+        known = {name: figure for name, figure in self.summary.figures.items() if figure.value == figure.value}
+        wide = {name for name, figure in known.items() if figure.low != figure.low or figure.high != figure.high}
+        return {name: replace(one, low=0.0, high=1.0) if name in wide else one for name, one in known.items()}
+
+
+def measure(
+    model: Detect, prepared: Prepared, split: str | None, batch: int, threshold: float | None = None
+) -> Measured:
+    """Ask the network about every picture of a split (None: all).
+
+    `threshold`: the score from which a box counts in precision, recall and mistakes; None: the best on these pictures.
+
+    Raises:
+        DataError: there is none.
+    """
+    entries = [entry for entry in prepared.dataset.entries if split is None or entry.split == split]
+    if not entries:
+        raise DataError("there is no picture to judge", path=prepared.dataset.root, got=f"split {split}")
+    tally = DetectionTally(model.classes)
+    model.network.eval()
+    position = 0
+    for shown in prepared.objects(split, batch).epoch(0):
+        for one, size in zip(model.found(shown.pictures, JUDGED_FROM), shown.extra["sizes"].tolist(), strict=True):
+            tally.add(entries[position].target, original(model, one, (size[0], size[1])))
+            position += 1
+    return Measured(split or "all", entries, tally, tally.summary(threshold))
+
+
+def original(model: Detect, found: Mapping[str, Any], size: tuple[int, int]) -> Answer:
+    """Boxes of the network's square in the pixels of the original picture of `size` (height, width), clipped to it."""
+    back = model.preparation.geometry(size, seen=True).inverse()
+    boxes = back.boxes(found["boxes"].numpy())
+    height, width = size
+    boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+    seen = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])  # what lay in the padding is gone
+    return Answer(boxes[seen], found["labels"].numpy()[seen], found["scores"].numpy()[seen])
+
+
+def prediction(name: str, answer: Answer, classes: Sequence[str], threshold: float) -> Prediction:
+    """The boxes from `threshold` on, the surest first."""
+    best = answer.best()
+    kept = best.scores >= threshold
+    labels = tuple(classes[number] for number in best.labels[kept].tolist())
+    return Prediction(name, labels, tuple(best.scores[kept].tolist()), boxes=best.boxes[kept])
+
+
+def report_of(found: Measured, classes: Sequence[str]) -> Report:
+    """Figures, the tables `classes`, `coco`, `confusion` (objects, the background last) and `mistakes`."""
+    figures: dict[str, float] = {}
+    for name, figure in found.figures.items():
+        figures |= spread_out(name, figure)
+    names = [*classes, "background"]
+    tables: dict[str, Sequence[Mapping[str, Any]]] = {
+        "classes": [
+            {"class": row.name, "objects": row.objects, "answered": row.answered, "map": row.map, "map50": row.map50,
+             **spread_out("precision", row.precision), **spread_out("recall", row.recall)}
+            for row in found.summary.classes
+        ],
+        "coco": [{"figure": name, "value": value} for name, value in found.summary.coco.items()],
+        "confusion": [
+            {"truth": name, **{other: int(count) for other, count in zip(names, counts, strict=True)}}
+            for name, counts in zip(names, found.summary.confusion, strict=True)
+        ],
+        "mistakes": [{"mistake": name, "objects": int(count)} for name, count in mistakes(found).items()],
+    }  # fmt: skip
+    answers = [prediction(entry.id, answer, classes, found.summary.threshold)
+               for entry, answer in zip(found.entries, found.tally.answers, strict=True)]  # fmt: skip
+    return Report(figures, tables, answers)
+
+
+def mistakes(found: Measured) -> dict[str, int]:
+    """How many answers or objects are wrong in each way."""
+    return dict(found.summary.errors.counts)
+
+
+def spread_out(name: str, figure: Interval) -> dict[str, float]:
+    """A figure and its interval as three plain values."""
+    return {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}

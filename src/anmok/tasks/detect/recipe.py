@@ -1,0 +1,45 @@
+"""How a detector is trained, chosen from the data where the person did not choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from anmok.data.augment import Augment
+from anmok.tasks.recipe import Descent
+
+PASSES = 30_000  # pictures of 128 × 128 pixels, so many times seen in all: what a network from scratch needs
+FEWEST, MOST = 12, 200  # epochs
+PIXELS = 16 * 192 * 192  # a step's batch holds about so many …
+SMALLEST_BATCH, LARGEST_BATCH = 4, 16  # … but between so many pictures
+STEPS = 10  # an epoch of fewer would end before the batch statistics of a small data set say anything
+
+
+@dataclass(frozen=True)
+class DetectRecipe(Descent):
+    """How a detector is trained.
+
+    Args:
+        nms: overlap above which the lower score of two answered boxes of one class is dropped.
+    """
+
+    nms: float = 0.6
+
+
+def choose_recipe(pictures: int, side: int, mirror: bool) -> DetectRecipe:
+    """A recipe for `pictures` training pictures, of which the network sees squares of `side` pixels."""
+    batch = int(np.clip(PIXELS // side**2, SMALLEST_BATCH, LARGEST_BATCH))
+    batch = max(2, min(batch, pictures // STEPS)) if pictures >= 2 else 1
+    epochs = int(np.clip(PASSES * (128 / max(side, 96)) ** 2 / max(1, pictures), FEWEST, MOST))
+    steps = epochs * max(1, pictures // batch)
+    return DetectRecipe(
+        network="anchor_free",
+        epochs=epochs,
+        batch=batch,
+        optimizer="muon",
+        learning_rate=0.02,
+        weight_decay=5e-4,
+        average=round(float(np.clip(1 - 20 / steps, 0.5, 0.995)), 4),
+        augment=Augment(flip=mirror, crop=0.7, shift=0.1, colour=0.1),
+    )
