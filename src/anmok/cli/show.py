@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from anmok.cli.show_targets import targets_text
 from anmok.verbs.terminal import figures_line
 
 _WIDE = 10_000  # columns where no terminal limits them: one line a row for grep
@@ -131,11 +132,12 @@ def check_text(found: Any) -> str:
         sums = f"{a['used']:,} used + {a['quarantined']:,} quarantined + {a['skipped']:,} skipped"
         lines.append(f"{unit}: {a['seen']:,} seen = {sums}")
     splits = ", ".join(f"{name or 'unsplit'} {count:,}" for name, count in found.splits.items())
-    lines += [f"splits: {splits}", f"classes: {len(found.classes)}"]
+    counted = f" ({found.counted})" if found.counted not in ("", "pictures") else ""
+    lines += [f"splits: {splits}", f"classes: {len(found.classes)}{counted}"]
     for name, counts in found.counts.items():
         parts = ", ".join(f"{split} {count:,}" if split else f"{count:,}" for split, count in counts.items())
         lines.append(f"  {name or '(no label)'}: {parts or 0}")
-    lines += _looks(found.statistics)
+    lines += [*_looks(found.statistics), *targets_text(found.statistics)]
     if found.sizes and not found.statistics:
         sizes = ", ".join(f"{s['width']} × {s['height']} ({s['pictures']:,})" for s in found.sizes[:5])
         lines.append(f"sizes: {sizes}")
@@ -151,6 +153,10 @@ def check_text(found: Any) -> str:
         lines.append(f"and {len(found.quarantined) - SHOWN:,} more; --json lists all")
     lines += [_kept(one) for one in found.augmentation]
     lines += [f"written: {path}" for path in (found.html, found.split) if path]
+    if found.written:
+        lines.append(f"written as {found.written['format']}: {found.written['path']}, {found.written['pictures']:,} "
+                     f"pictures, {found.written['objects']:,} objects, read back and the same")  # fmt: skip
+        lines += [f"  not kept: {what}" for what in found.written["lost"]]
     if found.left_out:
         lines.append(f"left out of the split, because they would leak: {len(found.left_out):,}")
     verdict = "this would spoil training" if found.spoils else "nothing found that would spoil training"
@@ -169,7 +175,7 @@ def _kept(one: Mapping[str, Any]) -> str:
 
 def _looks(statistics: Mapping[str, Any]) -> list[str]:
     """Sizes, brightness, contrast and sharpness, one line each."""
-    if not statistics:
+    if not statistics.get("sizes"):
         return []
     sizes = [f"{s['width']} × {s['height']} × {s['channels']} ({s['pictures']:,})" for s in statistics["sizes"][:5]]
     more = f", and {statistics['sizes_in_all'] - 5:,} others" if statistics["sizes_in_all"] > 5 else ""

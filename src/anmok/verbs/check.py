@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from anmok.core.errors import UsageError
 from anmok.core.types import Dataset
 from anmok.data.check import Check, check_data
+from anmok.data.convert import write_data
 from anmok.data.duplicates import Duplicates, find_duplicates
 from anmok.data.grouping import group_entries, joined, without_leaks
 from anmok.data.load import load_data
@@ -26,6 +27,7 @@ from anmok.tasks.pictures import Decoded, decode_all
 from anmok.tasks.published import preparation_of
 from anmok.tasks.recipe import choose_preparation, choose_recipe, choose_transfer, look
 from anmok.verbs.check_page import write_check_page
+from anmok.verbs.check_targets import SeenTargets, are_pairs, decode_pairs, look_at_targets, read_masks
 from anmok.verbs.settings import CheckSettings, TrainSettings
 from anmok.verbs.terminal import Terminal
 
@@ -59,17 +61,19 @@ def check(data: str | Path, *, quiet: bool = True, **settings: Any) -> Check:
     asked: CheckSettings = CheckSettings.of(**settings)
     terminal = Terminal(quiet)
     with terminal.hearing_warnings():
-        loaded = load_data(data, **asked.reading)
+        loaded = load_data(data, task=asked.task, **asked.reading)
         _keep_out(loaded, asked)
         if asked.group_by is not None:
             loaded = group_entries(loaded, asked.group_by)
-        looked = _look(loaded, asked, terminal) if asked.decode and loaded.entries else None
-    dataset = looked.dataset if looked else loaded
-    problems = _problems(dataset, looked)
+        readable, masks = read_masks(loaded, terminal) if asked.decode else (loaded, None)
+        looked = _look(readable, asked, terminal) if asked.decode and readable.entries else None
+    dataset = looked.dataset if looked else readable
+    seen = look_at_targets(readable, dataset, masks)
+    problems = _problems(dataset, looked, seen)
     found = replace(
-        check_data(dataset, data),
+        check_data(dataset, data, seen.held),
         problems=tuple(problem.to_json(dataset) for problem in problems),
-        statistics=looked.statistics.to_json() if looked else {},
+        statistics=(looked.statistics.to_json() if looked else {}) | seen.statistics,
         settings=_suggested(looked) if looked else {},
     )
     if asked.augment and looked is not None:
@@ -78,6 +82,8 @@ def check(data: str | Path, *, quiet: bool = True, **settings: Any) -> Check:
         left_out = _write_split(loaded, looked, asked)
         with_split = f"{found.suggestion} --split {shlex.quote(str(asked.split))}"
         found = replace(found, split=str(asked.split), left_out=tuple(left_out), suggestion=with_split)
+    if asked.to is not None:
+        found = replace(found, written=asdict(write_data(dataset, asked.to[1], asked.to[0])))
     if asked.html is not None:
         page = write_check_page(asked.html, found, problems, looked.decoded if looked else None)
         found = replace(found, html=str(page))
@@ -86,8 +92,11 @@ def check(data: str | Path, *, quiet: bool = True, **settings: Any) -> Check:
 
 def _look(dataset: Dataset, asked: CheckSettings, terminal: Terminal) -> Looked:
     preparation = choose_preparation(look(dataset))
-    with terminal.bar("decoding") as on_progress:
-        decoded = decode_all(dataset, preparation, workers=asked.workers, on_progress=on_progress)
+    if are_pairs(dataset):
+        decoded = decode_pairs(dataset, preparation, asked.workers, terminal)
+    else:
+        with terminal.bar("decoding") as on_progress:
+            decoded = decode_all(dataset, preparation, workers=asked.workers, on_progress=on_progress)
     dataset, source, rows = decoded.dataset, decoded.source, decoded.rows
     with terminal.bar("looking for copies") as on_progress:
         duplicates = find_duplicates(dataset, source, rows, on_progress=on_progress)
@@ -100,7 +109,7 @@ def _suspects(decoded: Decoded, duplicates: Duplicates, terminal: Terminal) -> l
     """Likely wrong labels. Copies of a picture, and pictures of one group, are asked about together."""
     dataset = decoded.dataset
     targets = np.array([e.target if isinstance(e.target, int) else -1 for e in dataset.entries], int)
-    if len(dataset.classes) < 2 or (targets < 0).all():
+    if dataset.task != "classify" or len(dataset.classes) < 2 or (targets < 0).all():
         return []
     together = joined(dataset, duplicates.groups)
     names = [entry.group or f"entry {i}" for i, entry in enumerate(together.entries)]
@@ -123,11 +132,13 @@ def _augmentation(looked: Looked, terminal: Terminal) -> list[Invariance]:
     return measure_invariance(decoded.source.gather, decoded.rows[labelled], targets, vectors)
 
 
-def _problems(dataset: Dataset, looked: Looked | None) -> list[Problem]:
+def _problems(dataset: Dataset, looked: Looked | None, seen: SeenTargets) -> list[Problem]:
     if looked is None:
-        return all_problems(dataset)
-    found = all_problems(dataset, looked.duplicates, looked.statistics)
-    if looked.suspects:
+        found = all_problems(dataset, held=seen.held)
+    else:
+        found = all_problems(dataset, looked.duplicates, looked.statistics, seen.held)
+    found += seen.problems
+    if looked is not None and looked.suspects:
         count, names = len(looked.suspects), dataset.classes
         words = "labels are" if count > 1 else "label is"
         found.append(
@@ -144,7 +155,9 @@ def _problems(dataset: Dataset, looked: Looked | None) -> list[Problem]:
 
 
 def _suggested(looked: Looked) -> dict[str, Any]:
-    """What `anmok train` would choose for this data."""
+    """What `anmok train` would choose for this data; of tasks other than classification only which."""
+    if looked.dataset.task != "classify":
+        return {"task": looked.dataset.task}
     learned = looked.dataset.splits.get("train") or len(looked.dataset)
     wishes = TrainSettings.of()
     start = starting_point(look(looked.dataset), wishes)
@@ -167,7 +180,7 @@ def _suggested(looked: Looked) -> dict[str, Any]:
 def _keep_out(dataset: Dataset, asked: CheckSettings) -> None:
     """Refuse to write into the data: it is only looked at, and what is written there would be read next time."""
     root = dataset.root.resolve()
-    for flag, path in (("--html", asked.html), ("--split", asked.split)):
+    for flag, path in (("--html", asked.html), ("--split", asked.split), ("--to", asked.to and asked.to[1])):
         if path is not None and root.is_dir() and path.expanduser().resolve().is_relative_to(root):
             raise UsageError(f"{flag} would write into the data", path=path, allowed=f"paths outside {root}")
 

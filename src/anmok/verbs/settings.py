@@ -105,9 +105,17 @@ class DataSettings(Settings):
         return {name: getattr(self, name) for name in DataSettings.model_fields}
 
 
+AUTO = "auto"
+TaskName = Literal["classify", "segment", "detect", "reconstruct", "generate", "translate"]
+
+
 class CheckSettings(DataSettings):
     """Look at a data set before training: what it is, what is in it, what is wrong with it."""
 
+    task: TaskName | None = Field(None, description="What it is for, where that is not clear by itself.")
+    to: tuple[str, Path] | None = Field(
+        None, description="Write boxes in another form into a new folder: --to coco|voc|yolo|csv_boxes OUT."
+    )
     decode: bool = Field(True, description="Decode every picture fully; --no-decode looks at names and tables only.")
     workers: Annotated[int, Field(ge=0)] | None = Field(None, description="Decoding processes; default: the cores.")
     labels: bool = Field(True, description="Look for labels that are probably wrong; --no-labels saves the time.")
@@ -120,13 +128,10 @@ class CheckSettings(DataSettings):
     seed: int = Field(0, description="The split follows from it.")
 
 
-AUTO = "auto"
-
-
 class TrainSettings(DataSettings):
     """Learn from a folder, table or archive of pictures."""
 
-    task: Literal["auto", "classify", "segment", "detect", "reconstruct", "generate", "translate"] = Field(
+    task: Literal["auto"] | TaskName = Field(
         "auto", description="What to learn; auto: what the data is made for."
     )
     net: str = Field("auto", description="A network of `anmok compare`, or timm:<name>; auto chooses by the data.")
