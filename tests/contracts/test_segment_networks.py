@@ -65,6 +65,18 @@ def test_any_number_of_classes_and_channels(name: str) -> None:
     assert net(pictures(net, (64, 64))).shape == (2, 2, 64, 64)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder", list(networks.NETWORKS))
+def test_u_net_stands_on_every_classifier(encoder: str) -> None:
+    net = on_meta(f"unet:{encoder}").eval()
+    least = net.accepts.smallest
+    for size in ((least, least + 30), (101, 131)):
+        assert net(pictures(net, size)).shape == (2, 7, *size)
+    learned = [p for p in net.parameters() if p.requires_grad]
+    slopes = torch.autograd.grad(net.train()(pictures(net, (128, 160))).sum(), learned, allow_unused=True)
+    assert all(slope is not None for slope in slopes)
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_gradients_reach_every_parameter_that_learns(name: str) -> None:
     net = on_meta(name).train()

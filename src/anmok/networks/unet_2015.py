@@ -93,7 +93,7 @@ class UNet2015(nn.Module):
         self.accepts.check(x)
         height, width = x.shape[2], x.shape[3]
         answers = self.valid(mirrored(x, MARGIN, spare(height), spare(width)))
-        return answers[:, :, :height, :width]
+        return upper_left(answers, height, width)
 
     def in_tiles(self, x: Tensor, side: int = 388) -> Tensor:
         """The same answer as `forward`, computed tile by tile (the paper's overlap-tile strategy).
@@ -147,6 +147,12 @@ def middle(x: Tensor, like: Tensor) -> Tensor:
     """The middle of `x` that has the height and width of `like`."""
     top, left = (x.shape[2] - like.shape[2]) // 2, (x.shape[3] - like.shape[3]) // 2  # 4, 16, 40, 88
     return x[:, :, top : top + like.shape[2], left : left + like.shape[3]]
+
+
+def upper_left(x: Tensor, height: int, width: int) -> Tensor:
+    """So many rows and columns of a map. By index: a slice would tie an exported graph to where nothing is cut."""
+    rows, columns = (torch.arange(size, device=x.device) for size in (height, width))
+    return x.index_select(2, rows).index_select(3, columns)
 
 
 def spare(size: int) -> int:
