@@ -10,7 +10,6 @@ the classes that are there.
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from anmok.core.registry import register
@@ -50,12 +49,13 @@ def dice(
     """
     check_places(logits, targets, place_weight)
     known = counted(targets, ignore)
-    p = logits.float().softmax(1)
-    t = F.one_hot(targets.where(known, 0), p.shape[1]).movedim(-1, 1)
+    p, ids = logits.float().softmax(1), targets.where(known, 0)
     factor = known.float() if place_weight is None else known * place_weight.float()
-    places = (0, *range(2, p.ndim))
-    factor = factor.unsqueeze(1)
-    both, answered, present = ((x * factor).sum(places) for x in (p * t, p, t))  # (C,) each
+    own = p.gather(1, ids.unsqueeze(1)).squeeze(1)  # what each pixel gives its true class; no map of ones a class
+    nothing = p.new_zeros(p.shape[1])
+    both = nothing.index_add(0, ids.flatten(), (own * factor).flatten())  # (C,), as the next two
+    present = nothing.index_add(0, ids.flatten(), factor.flatten())
+    answered = (p * factor.unsqueeze(1)).sum((0, *range(2, p.ndim)))
     shares = (2 * both + smooth) / (answered + present + smooth)
     there = (present > 0).float() if weight is None else (present > 0) * weight.to(p)
     return ((1 - shares) * there).sum() / there.sum().clamp(min=smooth)
