@@ -57,7 +57,7 @@ def evidence(
     crowd = np.log(np.clip(crowd, CROWDED, LONELY) + 0.02)
     return (
         -2.60 * np.log(distance + 0.02) + 20.4 * agrees + 6.77 * detail + 4.95 * crowd
-        - 0.85 * np.log(contrast) - 2.66 * turned - 17.4
+        - 0.85 * np.log(contrast) - 2.66 * turned - 16.6
     )  # fmt: skip
 
 
