@@ -234,6 +234,7 @@ class Prediction:
     boxes: Any = None  # float32 (M, 4), xyxy absolute pixels of the original picture
     mask: Any = None  # class ids, uint8 (H, W) of the original picture
     classes: tuple[str, ...] | None = None  # what the ids in `mask` stand for
+    objects: Any = None  # which object each pixel belongs to, int32 (H, W), 0 = none
     picture: Any = None  # uint8 (H, W, C): what was generated, reconstructed or translated, or a mask to look at
     error: str | None = None  # why there is no answer
     sure: bool | None = None  # False: below the run's threshold, where "I don't know" is the better answer

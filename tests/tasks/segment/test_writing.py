@@ -48,6 +48,7 @@ def test_in_huge_pictures_a_class_is_one_region(monkeypatch) -> None:
     found = list(objects_in(mask, background=0))
     assert [one.number for one in found] == sorted(set(np.unique(mask).tolist()) - {0})
     assert all(np.array_equal(one.region.bitmap(), mask == one.number) for one in found)
+    assert json.loads(json.dumps([one.box for one in found])) == [list(one.box) for one in found]
 
 
 def answers(tmp_path) -> tuple[list[Prediction], list[np.ndarray]]:

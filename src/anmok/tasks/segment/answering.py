@@ -11,9 +11,11 @@ from PIL import Image
 from anmok.core.types import Pictures, Prediction
 from anmok.tasks.segment.colours import overlaid
 from anmok.tasks.segment.evaluating import prediction
+from anmok.tasks.segment.instances import objects_of
 from anmok.tasks.segment.learning import Segment
 from anmok.tasks.segment.maps import class_maps
 from anmok.tasks.segment.measuring import class_shares
+from anmok.tasks.segment.naming import background_of
 
 OVERLAY_SIDE = 1600  # pixels: an overlay is for looking at; the class map has every pixel
 
@@ -22,7 +24,7 @@ def answers(
     model: Segment, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], batch: int,
     overlays: bool = False,
 ) -> Iterator[Prediction]:  # fmt: skip
-    """One prediction a picture, in order: its class map, and each class's share of the pixels.
+    """One prediction a picture, in order: its class map, its objects, and each class's share of the pixels.
 
     `overlays`: the class map over the picture too, as `Prediction.picture`.
     """
@@ -35,16 +37,23 @@ def answers(
             continue
         assert found.mask is not None and found.pixels is not None
         shares = class_shares(found.mask, len(model.classes))
-        answer = prediction(names[found.position], shares, model.classes, found.mask)
-        yield replace(answer, picture=overlay(found.pixels, found.mask)) if overlays else answer
+        objects = objects_of(found.mask, background_of(model.classes), found.inside)
+        answer = replace(prediction(names[found.position], shares, model.classes, found.mask), objects=objects)
+        yield replace(answer, picture=overlay(found.pixels, found.mask, objects)) if overlays else answer
 
 
-def overlay(pixels: np.ndarray, mask: np.ndarray, side: int = OVERLAY_SIDE) -> np.ndarray:
-    """The class map over the picture, its longer side at most `side`: uint8 (h, w, 3)."""
+def overlay(
+    pixels: np.ndarray, mask: np.ndarray, objects: np.ndarray | None = None, side: int = OVERLAY_SIDE
+) -> np.ndarray:
+    """The class map over the picture, objects outlined, its longer side at most `side`: uint8 (h, w, 3)."""
+    coarse = max(1, max(mask.shape) // (2 * side))  # Pillow would copy a huge picture twice
+    pixels, mask = pixels[::coarse, ::coarse], mask[::coarse, ::coarse]
+    objects = mask if objects is None else objects[::coarse, ::coarse]
     height, width = mask.shape
     if max(height, width) > side:
         size = (max(1, round(width * side / max(mask.shape))), max(1, round(height * side / max(mask.shape))))
         image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
         pixels = np.asarray(image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)).reshape(size[1], size[0], -1)
-        mask = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
-    return overlaid(pixels, mask)
+        mask, objects = (np.asarray(Image.fromarray(ids).resize(size, Image.Resampling.NEAREST))
+                         for ids in (mask, objects))  # fmt: skip
+    return overlaid(pixels, mask, objects=objects)

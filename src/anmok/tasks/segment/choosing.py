@@ -8,78 +8,37 @@ shrink below `VISIBLE` pixels decides.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from torch import nn
 
-from anmok.core.errors import PictureError, UsageError
-from anmok.core.instances import numbered
+from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
 from anmok.core.seeds import seed_everything
-from anmok.core.targets import IGNORE, Frame
+from anmok.core.targets import IGNORE
 from anmok.core.types import Dataset
 from anmok.engine.devices import Devices
 from anmok.losses.weighted_sum import parse_sum
 from anmok.networks import OF_TASK, TIMM, build
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.balance import class_weights
+from anmok.tasks.published import RANDOM, preparation_of, version_here
 from anmok.tasks.segment.learning import Segment
+from anmok.tasks.segment.looking import Seen, look
 from anmok.tasks.segment.naming import background_of, sided
 from anmok.tasks.segment.pictures import decode_masks
 from anmok.tasks.segment.recipe import SegmentRecipe, choose_recipe
 
-LOOKED_AT = 48  # pictures and masks opened before training
 SMALL, MIDDLE = 128, 320  # sides: up to the first pictures stay as they are; up to the second they are padded
+TOUCHING = 0.1  # of objects that touch another, from which on seams are learned
+PRETRAINED = 64  # shorter side in pixels from which an encoder that knows photographs is worth its cost
+EMBEDDED = "unet:efficientnet_lite0"  # its ImageNet weights are installed with anmok
 SIDE = 256  # of what the network sees of larger ones
 VISIBLE = 10  # pixels across that a structure must keep when pictures are made smaller
 STEP = 32  # sides are multiples: encoders halve five times
 AT_ONCE = 16  # pictures evaluated together
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What some pictures and masks of a data set look like.
-
-    `sizes` int (n, 2): height and width. `channels`: the most. `widths` (m,): how wide objects are, each as a share of
-    its picture's longer side (the root of its area). `shares` (classes,): of all judged pixels.
-    """
-
-    sizes: np.ndarray
-    channels: int
-    widths: np.ndarray
-    shares: np.ndarray
-
-
-def look(dataset: Dataset, background: int | None) -> Seen:
-    """Open some pictures with their masks, evenly spread over the data set; what cannot be read is passed over."""
-    sizes, channels, widths = [], 1, [np.zeros(0)]
-    pixels = np.zeros(len(dataset.classes), np.int64)
-    step = max(1, len(dataset.entries) // LOOKED_AT)
-    for entry in list(dataset.entries)[::step][:LOOKED_AT]:
-        try:
-            picture = dataset.pictures.read(entry.locator)
-            size = (picture.shape[0], picture.shape[1])
-            mask = dataset.masks.classes(entry.target, _frame(dataset, entry.locator, size))  # type: ignore[union-attr]
-        except PictureError:
-            continue
-        sizes.append(size)
-        channels = max(channels, picture.shape[2])
-        counts = np.bincount(mask.ravel(), minlength=256)[: len(pixels)]
-        pixels += counts
-        widths += [_widths(mask == number) / max(size) for number in np.flatnonzero(counts) if number != background]
-    return Seen(np.array(sizes).reshape(-1, 2), channels, np.concatenate(widths), pixels / max(1, pixels.sum()))
-
-
-def _frame(dataset: Dataset, locator: str | int, size: tuple[int, int]) -> Frame:
-    frame = getattr(dataset.pictures, "frame", None)
-    return Frame(size) if frame is None else frame(locator)
-
-
-def _widths(own: np.ndarray) -> np.ndarray:
-    areas = np.bincount(numbered(own).ravel())[1:]
-    return np.sqrt(areas[areas > 4])  # specks are noise of annotation
 
 
 def choose_preparation(seen: Seen, imgsz: int | None = None, windows: bool | None = None) -> tuple[Preparation, str]:
@@ -118,12 +77,15 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     """
     _check(asked)
     seen = look(dataset, background_of(dataset.classes))
+    start = starting_point(seen, asked)
     preparation, how = choose_preparation(seen, asked.imgsz, asked.windows)
     voice.say(f"the network sees pictures {how}")
     shares = ", ".join(f"{name} {share:.1%}" for name, share in _largest(dataset.classes, seen.shares))
     voice.say(f"pixels: {shares}")
-    border = asked.border_weight or 0.0
-    decoded = decode_masks(dataset, preparation, voice, instances=border > 0).normalised()
+    seams = _wants_seams(dataset, seen, asked, voice)
+    instances = seams or bool(asked.border_weight)
+    decoded = decode_masks(dataset, _normalised_as(preparation, start), voice, instances=instances)
+    decoded = decoded.normalised() if start is None else decoded
     for item in decoded.dataset.quarantined[len(dataset.quarantined) :]:
         voice.warn(f"{item.path}: {item.reason}. Try: {item.fix}.")
     handed = sided(dataset.classes)
@@ -132,9 +94,49 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     if handed and asked.flip is None:
         notes["mirroring"] = f"off: a mirror would turn {handed[0]!r} into another class"
         voice.say(f"mirroring {notes['mirroring']}")
-    recipe = choose_recipe(decoded.dataset.splits["train"], preparation.size, flip)
-    recipe = recipe.asked(asked, "loss", "border_weight").but(balance=asked.balance)
+    recipe = choose_recipe(decoded.dataset.splits["train"], preparation.size, flip, start)
+    recipe = recipe.asked(asked, "loss", "border_weight").but(balance=asked.balance, seams=seams)
     return Plan(decoded, recipe, notes)
+
+
+def _wants_seams(dataset: Dataset, seen: Seen, asked: Asked, voice: Voice) -> bool:
+    """Whether to learn the seams between touching objects: what the person says, else where things of one kind touch.
+
+    Raises:
+        UsageError: they are asked for, and the data does not tell objects apart.
+    """
+    if asked.seams is None:
+        kinds = len(dataset.classes) - (background_of(dataset.classes) is not None)
+        wanted = kinds == 1 and (seen.touching or 0.0) >= TOUCHING
+        if wanted:
+            voice.say(f"{seen.touching:.0%} of the objects touch another: seams between them are learned (--no-seams)")
+        return wanted
+    if asked.seams and seen.touching is None:
+        raise UsageError("these masks do not tell objects apart", path=dataset.root, got="--seams",
+                         fix="draw each object in a number of its own, or leave --seams out")  # fmt: skip
+    return bool(asked.seams)
+
+
+def starting_point(seen: Seen, asked: Asked) -> tuple[str, str] | None:
+    """The network and the published weights its encoder starts from; None to start from nothing.
+
+    Pictures from `PRETRAINED` pixels on start from the encoder whose weights are installed with anmok: few people
+    annotate enough of them to do without. Another network does where `--weights` asks for it.
+    """
+    if asked.weights == RANDOM:
+        return None
+    if asked.net != "auto":
+        return None if asked.weights is None else (asked.net, asked.weights)
+    large = len(seen.sizes) and np.median(seen.sizes.min(1)) >= PRETRAINED
+    return (EMBEDDED, asked.weights or version_here(EMBEDDED)) if large or asked.weights else None
+
+
+def _normalised_as(preparation: Preparation, start: tuple[str, str] | None) -> Preparation:
+    """The preparation with the mean and spread that published weights were trained with."""
+    if start is None:
+        return preparation
+    looks = preparation_of(*start, in_channels=preparation.channels)
+    return replace(preparation, mean=looks.mean, std=looks.std, interpolation=looks.interpolation)
 
 
 def _check(asked: Asked) -> None:
@@ -161,7 +163,7 @@ def saved_plan(dataset: Dataset, card: Mapping[str, Any], voice: Voice) -> Plan:
     """What the run of this card was going to do."""
     recipe = SegmentRecipe.from_json(card["recipe"])
     preparation = Preparation.from_json(card["preparation"])
-    return Plan(decode_masks(dataset, preparation, voice, instances=recipe.border_weight > 0), recipe)
+    return Plan(decode_masks(dataset, preparation, voice, instances=recipe.needs_objects), recipe)
 
 
 def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | None) -> Segment:
@@ -170,7 +172,12 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
     classes, preparation = decoded.dataset.classes, decoded.preparation
     if network is None:
         seed_everything(asked.seed)
-        network = build(recipe.network, num_classes=len(classes), in_channels=preparation.channels)
+        network = build(
+            recipe.network,
+            num_classes=recipe.outputs(len(classes)),
+            in_channels=preparation.channels,
+            weights=recipe.pretrained,
+        )
     train = decoded.training(recipe.batch, recipe.augment, seed=asked.seed, workers=asked.workers)
     val = decoded.judged("val", AT_ONCE) if "val" in decoded.dataset.splits else None
     weights = None
@@ -182,13 +189,13 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
 
 def opened(card: Mapping[str, Any], devices: Devices, network: nn.Module | None) -> Segment:
     """The segmentation a card describes, still without its weights."""
-    preparation = Preparation.from_json(card["preparation"])
+    preparation, recipe = Preparation.from_json(card["preparation"]), SegmentRecipe.from_json(card["recipe"])
     if network is None:
         described = card["network"]
         network = build(
-            described["name"], num_classes=len(card["classes"]), in_channels=preparation.channels,
+            described["name"], num_classes=recipe.outputs(len(card["classes"])), in_channels=preparation.channels,
             **described["arguments"],
         )  # fmt: skip
     model = Segment(network, card["classes"], preparation, devices)
-    model.mirror = bool(card["recipe"]["mirror"])
+    model.mirror, model.seams = recipe.mirror, recipe.seams
     return model

@@ -33,13 +33,15 @@ def painted(mask: np.ndarray) -> np.ndarray:
     return palette()[mask]
 
 
-def overlaid(picture: np.ndarray, mask: np.ndarray, strength: float = 0.55) -> np.ndarray:
+def overlaid(
+    picture: np.ndarray, mask: np.ndarray, strength: float = 0.55, objects: np.ndarray | None = None
+) -> np.ndarray:
     """The picture uint8 (H, W, 1 or 3) in grey under the colours of its class map, outlines in full: uint8 (H, W, 3).
 
-    Class 0 shows the picture itself, untinted.
+    Class 0 shows the picture itself, untinted. `objects` (H, W): whose outlines are drawn; None: the classes'.
     """
     grey = picture.mean(2, keepdims=True) if picture.shape[2] == 3 else picture
-    cover = np.where(mask == 0, 0.0, np.where(outlines(mask), 1.0, strength))[..., None]
+    cover = np.where(mask == 0, 0.0, np.where(outlines(mask if objects is None else objects), 1.0, strength))[..., None]
     return np.clip((1 - cover) * grey + cover * painted(mask), 0, 255).round().astype(np.uint8)
 
 

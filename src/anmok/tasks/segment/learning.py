@@ -7,11 +7,13 @@ validation split at the working size, with averaged weights where the recipe ask
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from anmok.core.preparation import Preparation
 from anmok.core.targets import IGNORE
@@ -24,6 +26,7 @@ from anmok.metrics.pixels import mean_iou, pixel_accuracy
 from anmok.metrics.precision_recall import ClassCounts
 from anmok.tasks.normalise import Normalise
 from anmok.tasks.optimizers import build_optimizer, one_cycle
+from anmok.tasks.segment.instances import with_seams
 from anmok.tasks.segment.naming import background_of
 from anmok.tasks.segment.recipe import SegmentRecipe
 from anmok.tasks.segment.scoring import RegionScores, region_of
@@ -35,7 +38,8 @@ class Segment:
     """The task as the engine sees it (`anmok.core.task.Task`), and its answers.
 
     Args:
-        network: normalised pictures (N, C, H, W) → logits (N, classes, H, W), H and W as they come.
+        network: normalised pictures (N, C, H, W) → logits (N, classes, H, W), H and W as they come; with a score more
+            where the recipe learns seams.
         classes: names, in the order of the logits.
         preparation: what pictures go through before; `mean` and `std` are applied here, on the device.
         devices: where to compute.
@@ -45,6 +49,7 @@ class Segment:
 
     Attributes:
         mirror: answer with the mean over a picture and its mirror image.
+        seams: the network's last score is that of seams between touching objects.
     """
 
     name = "segment"
@@ -63,6 +68,7 @@ class Segment:
         self.network, self.classes, self.preparation, self.devices = network, tuple(classes), preparation, devices
         self.recipe, self.train, self.val, self.weights = recipe, train, val, weights
         self.mirror = recipe is not None and recipe.mirror
+        self.seams = recipe is not None and recipe.seams
         self.losses = {} if recipe is None else parse_sum(recipe.loss)
         self._normalise = Normalise(preparation)
 
@@ -83,7 +89,9 @@ class Segment:
 
     def _fit(self) -> Stage:
         assert self.recipe is not None and self.train is not None
-        optimizer, schedule = build_optimizer(self.network, self.recipe), one_cycle(self.recipe.warmup)
+        slow = self.encoder if self.recipe.pretrained else None
+        optimizer = build_optimizer(self.network, self.recipe, slow, self.recipe.encoder_pace)
+        schedule = one_cycle(self.recipe.warmup)
         judged = self.val is not None
         return Stage(
             "fit",
@@ -97,6 +105,11 @@ class Segment:
             average=self.recipe.average,
         )
 
+    @property
+    def encoder(self) -> nn.Module | None:
+        """The part that classifiers are made of too; None where the network names none."""
+        return getattr(self.network, "encoder", None)
+
     def normalise(self, pictures: Tensor) -> Tensor:
         """uint8 (N, C, H, W) → float32 of about zero mean and unit variance."""
         return self._normalise(pictures)
@@ -104,6 +117,10 @@ class Segment:
     def loss(self, batch: Batch) -> Mapping[str, Tensor]:
         """The recipe's losses of an augmented batch, each by name, and their sum."""
         assert self.recipe is not None
+        if self.seams:
+            batch = replace(batch, targets=with_seams(batch.targets, batch.extra["instances"], len(self.classes)))
+        if self.recipe.pretrained and self.encoder is not None:
+            _keep_statistics(self.encoder)
         outputs = self.network(self.normalise(batch.pictures))
         logits, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
         losses = self._losses(logits, batch)
@@ -113,7 +130,9 @@ class Segment:
         return losses if len(self.losses) > 1 else {"loss": losses["loss"]}
 
     def _losses(self, logits: Tensor, batch: Batch) -> dict[str, Tensor]:
-        weight = None if self.weights is None else logits.new_tensor(self.weights, dtype=torch.float32)
+        weight = None
+        if self.weights is not None:
+            weight = logits.new_tensor([*self.weights, *[1.0] * self.seams], dtype=torch.float32)
         return weighted_sum(
             self.losses, logits, batch.targets, ignore=IGNORE, weight=weight, place_weight=self._borders(batch)
         )
@@ -132,7 +151,7 @@ class Segment:
         self.network.eval()
         probabilities = self._softmax(x[None].to(self.devices.device))[0]
         if target is None:
-            pixels = torch.bincount(probabilities.argmax(0).flatten(), minlength=len(self.classes))
+            pixels = torch.bincount(probabilities[: len(self.classes)].argmax(0).flatten(), minlength=len(self.classes))
             background = background_of(self.classes)
             if background is not None and len(self.classes) > 1:
                 pixels[background] = -1
@@ -141,7 +160,10 @@ class Segment:
 
     @torch.no_grad()
     def probabilities(self, pictures: Tensor) -> Tensor:
-        """uint8 (N, C, H, W) → float32 (N, classes, H, W) on the device, each pixel's adding up to one."""
+        """uint8 (N, C, H, W) → float32 (N, classes, H, W) on the device, each pixel's adding up to one.
+
+        Where seams were learned, theirs is one more.
+        """
         x = self.normalise(pictures.to(self.devices.device))
         with self.devices.autocast():
             found = self._softmax(x)
@@ -162,7 +184,7 @@ class Segment:
         self.network.eval()
         try:
             for batch in self.val.epoch(0):
-                found = self.probabilities(batch.pictures)
+                found = self.probabilities(batch.pictures)[:, :classes]
                 targets = batch.targets.to(found.device)
                 known = targets != IGNORE
                 own = found.gather(1, targets.where(known, 0)[:, None])[:, 0]
@@ -178,3 +200,10 @@ class Segment:
             "val_mean_iou": float(mean_iou(counts)),
             "val_pixel_accuracy": float(pixel_accuracy(counts)),
         }
+
+
+def _keep_statistics(encoder: nn.Module) -> None:
+    """Normalise as it was published: batches of segmentation are too small to measure anew."""
+    for module in encoder.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()

@@ -25,12 +25,14 @@ OVERLAP = 0.25  # of the side that the network learned on
 class Mapped(NamedTuple):
     """One picture's answer: `position` in the list, its pixels uint8 (H, W, C) and its class map uint8 (H, W).
 
-    `error`: why there is neither.
+    `inside`: bool (H, W), where no seam between objects was answered; None where none were learned. `error`: why there
+    is no answer.
     """
 
     position: int
-    pixels: np.ndarray | None
-    mask: np.ndarray | None
+    pixels: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    inside: np.ndarray | None = None
     error: PictureError | None = None
 
 
@@ -43,9 +45,9 @@ def class_maps(model: Segment, pictures: Pictures, locators: Sequence[str | int]
         if isinstance(pixels, PictureError):
             yield from _fitted(model, pending)
             pending = []
-            yield Mapped(position, None, None, pixels)
+            yield Mapped(position, error=pixels)
         elif whole:
-            yield Mapped(position, pixels, tiled_map(model, pixels, batch))
+            yield Mapped(position, pixels, *tiled_map(model, pixels, batch))
         else:
             pending.append((position, pixels))
             if len(pending) == batch or pixels.shape[0] * pixels.shape[1] > LARGE:
@@ -54,14 +56,16 @@ def class_maps(model: Segment, pictures: Pictures, locators: Sequence[str | int]
     yield from _fitted(model, pending)
 
 
-def tiled_map(model: Segment, pixels: np.ndarray, batch: int) -> np.ndarray:
-    """The class map uint8 (H, W) of a picture uint8 (H, W, C) seen tile by tile, each pixel at its own size."""
+def tiled_map(model: Segment, pixels: np.ndarray, batch: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Class map and `inside` (see `Mapped`) of a picture uint8 (H, W, C) seen tile by tile, at its own size."""
     preparation = model.preparation
     pixels = fit_picture(pixels, preparation)
     side = max(preparation.size, min(2 * preparation.size, LARGEST_TILE))
     overlap = min(round(preparation.size * OVERLAP), side // 2)
     size = (pixels.shape[0], pixels.shape[1])
     tiles, found = plan_tiles(size, side, overlap), np.empty(size, np.uint8)
+    inside = np.empty(size, bool) if model.seams else None
+    classes = len(model.classes)
     at_once = max(1, min(batch, (2 * LARGEST_TILE // side) ** 2))
 
     def answers() -> Iterator[np.ndarray]:
@@ -69,8 +73,10 @@ def tiled_map(model: Segment, pixels: np.ndarray, batch: int) -> np.ndarray:
             yield from _asked(model, np.stack([read_tile(pixels, tile) for tile in tiles[start : start + at_once]]))
 
     for block in blend(tiles, size, answers()):
-        found[block.rows, block.columns] = block.values.argmax(0)
-    return found
+        found[block.rows, block.columns] = block.values[:classes].argmax(0)
+        if inside is not None:
+            inside[block.rows, block.columns] = block.values.argmax(0) < classes
+    return found, inside
 
 
 def _fitted(model: Segment, pending: Sequence[tuple[int, np.ndarray]]) -> Iterator[Mapped]:
@@ -81,8 +87,10 @@ def _fitted(model: Segment, pending: Sequence[tuple[int, np.ndarray]]) -> Iterat
     stored = np.stack([fit_picture(pixels, preparation) for _, pixels in pending])
     scores = _asked(model, centre_crop(stored, preparation.size))
     for (position, pixels), own in zip(pending, scores, strict=True):
-        size = (pixels.shape[0], pixels.shape[1])
-        yield Mapped(position, pixels, class_map(own, preparation.geometry(size, seen=True), size))
+        size, classes = (pixels.shape[0], pixels.shape[1]), len(model.classes)
+        where = preparation.geometry(size, seen=True)
+        inside = class_map(own, where, size) < classes if model.seams else None
+        yield Mapped(position, pixels, class_map(own[:classes], where, size), inside)
 
 
 def _asked(model: Segment, pixels: np.ndarray) -> np.ndarray:

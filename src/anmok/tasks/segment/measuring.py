@@ -13,6 +13,7 @@ from anmok.core.targets import Frame
 from anmok.core.types import Dataset, Entry
 from anmok.metrics.proportion import Interval
 from anmok.metrics.segmentation import SegmentationSummary, SegmentationTally
+from anmok.tasks.segment.instances import objects_of
 from anmok.tasks.segment.learning import Segment
 from anmok.tasks.segment.maps import Mapped, class_maps
 from anmok.tasks.segment.naming import background_of
@@ -52,7 +53,9 @@ def measure(model: Segment, dataset: Dataset, split: str | None, batch: int) -> 
         if found.mask is None:
             continue  # it was read before, when it was decoded; what happened since concerns this picture alone
         entry = entries[found.position]
-        tally.add(truth_of(dataset, entry, found), found.mask)
+        objects = objects_truth(dataset, entry, found)
+        answered = None if objects is None else objects_of(found.mask, tally.background, found.inside)
+        tally.add(truth_of(dataset, entry, found), found.mask, None if answered is None else objects, answered)
         judged.append(entry)
         shares.append(class_shares(found.mask, len(model.classes)))
     if not judged:
@@ -63,10 +66,23 @@ def measure(model: Segment, dataset: Dataset, split: str | None, batch: int) -> 
 
 def truth_of(dataset: Dataset, entry: Entry, found: Mapped) -> np.ndarray:
     """The class map uint8 (H, W) of a picture, as it was annotated."""
-    assert found.pixels is not None and dataset.masks is not None
-    frame = getattr(dataset.pictures, "frame", None)
-    own = Frame((found.pixels.shape[0], found.pixels.shape[1])) if frame is None else frame(entry.locator)
+    assert dataset.masks is not None
+    own = _frame(dataset, entry, found)
     return own.upright_mask(dataset.masks.classes(entry.target, own))
+
+
+def _frame(dataset: Dataset, entry: Entry, found: Mapped) -> Frame:
+    assert found.pixels is not None
+    frame = getattr(dataset.pictures, "frame", None)
+    return Frame((found.pixels.shape[0], found.pixels.shape[1])) if frame is None else frame(entry.locator)
+
+
+def objects_truth(dataset: Dataset, entry: Entry, found: Mapped) -> np.ndarray | None:
+    """Which object each pixel (H, W) belongs to, as it was annotated; None where the data does not tell them apart."""
+    assert dataset.masks is not None
+    own = _frame(dataset, entry, found)
+    objects = dataset.masks.instances(entry.target, own)
+    return None if objects is None else own.upright_mask(objects)
 
 
 def class_shares(mask: np.ndarray, classes: int) -> np.ndarray:

@@ -22,17 +22,26 @@ class Found(NamedTuple):
     box: tuple[int, int, int, int]
 
 
-def objects_in(mask: np.ndarray, background: int | None) -> Iterator[Found]:
-    """What hangs together of one class in a class map uint8 (H, W), corners connecting; the background is no object."""
+def objects_in(mask: np.ndarray, background: int | None, objects: np.ndarray | None = None) -> Iterator[Found]:
+    """The objects of a class map uint8 (H, W); the background is none.
+
+    `objects` int32 (H, W): which one each pixel belongs to; None: what hangs together of one class, corners connecting.
+    """
     from scipy.ndimage import find_objects
 
+    if objects is not None:
+        for place, box in enumerate(find_objects(objects), start=1):
+            if box is not None:
+                own = objects[box] == place
+                yield _found(int(np.bincount(mask[box][own]).argmax()), own, box, mask.shape)
+        return
     for number in np.unique(mask).tolist():
         if number == background:
             continue
         own = mask == number
         if mask.size > MOST_PIXELS:
             rows, columns = np.flatnonzero(own.any(1)), np.flatnonzero(own.any(0))
-            box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+            box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
             yield _found(int(number), own[box], box, mask.shape)
             continue
         parts = numbered(own)

@@ -23,16 +23,34 @@ class SegmentRecipe(Descent):
     Args:
         loss: a sum such as "cross_entropy + dice", see `anmok.losses.weighted_sum`.
         border_weight: U-Net's w0, what pixels in narrow gaps between objects weigh more; 0: nothing.
+        seams: learn a class of its own for the seams between touching objects, see `anmok.tasks.segment.instances`.
         balance: "weights" makes rare classes count more in the losses, "none" leaves all alike.
+        pretrained: the published weights that the encoder starts from, such as "imagenet"; None: from nothing.
+        encoder_pace: the encoder's learning rate as a share of the rest's, where it is pretrained.
     """
 
     loss: str = "cross_entropy + dice"
     border_weight: float = 0.0
+    seams: bool = False
     balance: str = "none"
+    pretrained: str | None = None
+    encoder_pace: float = 0.1
+
+    @property
+    def needs_objects(self) -> bool:
+        """Whether batches must say which object a pixel belongs to."""
+        return self.seams or self.border_weight > 0
+
+    def outputs(self, classes: int) -> int:
+        """How many scores a pixel gets: one a class, and one for seams."""
+        return classes + self.seams
 
 
-def choose_recipe(pictures: int, side: int, mirror: bool) -> SegmentRecipe:
-    """A recipe for `pictures` training pictures, of which the network sees squares of `side` pixels."""
+def choose_recipe(pictures: int, side: int, mirror: bool, start: tuple[str, str] | None = None) -> SegmentRecipe:
+    """A recipe for `pictures` training pictures, of which the network sees squares of `side` pixels.
+
+    `start`: the network and the published weights that its encoder starts from; None: from nothing.
+    """
     batch = int(np.clip(PIXELS // side**2, SMALLEST_BATCH, LARGEST_BATCH))
     batch = max(2, min(batch, pictures // STEPS)) if pictures >= 2 else 1
     epochs = int(np.clip(PASSES * (256 / max(side, 96)) ** 2 / max(1, pictures), FEWEST, MOST))

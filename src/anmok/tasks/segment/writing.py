@@ -100,7 +100,7 @@ def _coco(answers: Iterable[Prediction]) -> Iterator[bytes]:
         background = background_of(classes)
         height, width = answer.mask.shape
         images.append({"id": len(images) + 1, "file_name": answer.id, "height": height, "width": width})
-        for found in objects_in(answer.mask, background):
+        for found in objects_in(answer.mask, background, answer.objects):
             count += 1
             told = {
                 "id": count, "image_id": len(images), "category_id": found.number, "area": found.area,
