@@ -73,7 +73,8 @@ def count_boundary(
     if ignore is not None:
         given = np.where(truth == ignore, ignore, given)
     reach = tolerance_for(truth.shape) if tolerance is None else tolerance
-    lines = [np.where(outlines(ids, ignore), ids, NOWHERE) for ids in (given, truth)]
+    # Class maps are uint8 as a rule, which has no room for NOWHERE.
+    lines = [np.where(outlines(ids, ignore), ids.astype(np.int64), NOWHERE) for ids in (given, truth)]
     counts = np.zeros((num_classes, 4))
     for column, (own, other) in enumerate((lines, lines[::-1])):
         ids, met = _met(own, other, reach)
