@@ -140,3 +140,14 @@ def test_intervals_hold_the_truth_quick():
 @pytest.mark.parametrize("pictures", [10, 20, 40, 100])
 def test_intervals_hold_the_truth(pictures):
     assert 0.915 <= share_held(pictures, samples=1000) <= 0.975
+
+
+def test_class_maps_in_eight_bits_count_as_whole_numbers_do() -> None:
+    generator = np.random.default_rng(0)
+    target, answer = generator.integers(0, 4, (2, 3, 20, 30))
+    target[:, :2] = 255
+    tallies = [SegmentationTally("abcd"), SegmentationTally("abcd")]
+    for tally, kind in zip(tallies, (np.uint8, np.int64), strict=True):
+        for t, a in zip(target.astype(kind), answer.astype(kind), strict=True):
+            tally.add(t, a)
+    assert np.array_equal(tallies[0].rows, tallies[1].rows) and np.array_equal(tallies[0].present, tallies[1].present)
