@@ -19,13 +19,14 @@ from anmok.data.stores import ArrayPictures
 SIDE, SIZE, BATCH = 56, 40, 3
 BUSY = Augment(flip=True, rotate=10, crop=0.7, expand=1.3, colour=0.2)
 SCENES = scenes(10, 4, SIDE, 7)
+MAPS = as_segmentation(SCENES)
 
 
 @pytest.fixture(scope="module")
 def segment(tmp_path_factory) -> Prepared:
     preparation = Preparation(SIZE, 48, fit="pad")
     return prepare(
-        as_segmentation(SCENES), preparation, ("classes", "instances"), directory=tmp_path_factory.mktemp("a")
+        MAPS, preparation, ("classes", "instances"), directory=tmp_path_factory.mktemp("a")
     )
 
 
@@ -37,7 +38,7 @@ def detect(tmp_path_factory) -> Prepared:
 @pytest.fixture(scope="module")
 def windows(tmp_path_factory) -> Prepared:
     preparation = Preparation(24, 32, fit="window")
-    return prepare(as_segmentation(SCENES), preparation, ("classes",), directory=tmp_path_factory.mktemp("c"))
+    return prepare(MAPS, preparation, ("classes",), directory=tmp_path_factory.mktemp("c"))
 
 
 def domains(counts: tuple[int, int] = (7, 4)) -> PreparedPictures:
@@ -148,8 +149,8 @@ def test_evaluated_class_maps_are_the_scenes_own(segment):
     for k, (found, instances) in enumerate(
         (t, i) for batch in batches for t, i in zip(batch.targets, batch.extra["instances"], strict=True)
     ):
-        classes = SCENES.masks.classes(entries[k].target, Frame((SIDE, SIDE)))
-        own = SCENES.masks.instances(entries[k].target, Frame((SIDE, SIDE)))
+        classes = MAPS.masks.classes(entries[k].target, Frame((SIDE, SIDE)))
+        own = MAPS.masks.instances(entries[k].target, Frame((SIDE, SIDE)))
         at = np.floor((np.arange(40) + 4.5) * 56 / 48).astype(int)
         assert np.array_equal(found.numpy(), classes[np.ix_(at, at)])
         assert np.array_equal(instances, own[np.ix_(at, at)])
@@ -174,7 +175,7 @@ def test_tiles_show_every_pixel_of_every_picture_once(windows):
         for name, target in zip(batch.ids, batch.targets.numpy(), strict=True):
             counts[name] = counts.get(name, 0) + np.bincount(target[target != IGNORE], minlength=11)
     for entry in SCENES.split("test"):
-        classes = SCENES.masks.classes(entry.target, Frame((SIDE, SIDE)))
+        classes = MAPS.masks.classes(entry.target, Frame((SIDE, SIDE)))
         assert np.array_equal(counts[entry.id], np.bincount(classes.ravel(), minlength=11))
 
 
@@ -240,6 +241,6 @@ def test_what_cannot_be_is_refused(segment):
     with pytest.raises(DataError, match="domain"):
         domains((3, 0)).unpaired("train", 2)
     with pytest.raises(UsageError, match="no masks"):
-        prepare(replace(SCENES, masks=None), Preparation(8, 8), ("classes",))
+        prepare(SCENES, Preparation(8, 8), ("classes",))
     with pytest.raises(DataError, match="no boxes"):
         replace(segment, dataset=replace(SCENES, entries=[Entry("a", 0, 3)])).objects(None, 2)

@@ -54,7 +54,7 @@ class Scene:
 
 @lru_cache(maxsize=2)
 def scenes(train: int = 600, test: int = 200, side: int = 128, seed: int = SEED) -> Dataset:
-    """A data set of scenes with `Objects` as targets, for detection; `masks` draws their class maps.
+    """A data set of scenes with `Objects` as targets, for detection.
 
     Args:
         train, test: how many.
@@ -78,13 +78,12 @@ def scenes(train: int = 600, test: int = 200, side: int = 128, seed: int = SEED)
         unit="pictures",
         rows=RowAccount(seen=sum(len(entry.target) for entry in entries)),
         why=f"bundled scenes of garments, {side} × {side}, built from seed {seed}",
-        masks=ObjectMasks(),
     )
 
 
 def as_segmentation(dataset: Dataset) -> Dataset:
     """Scenes with their class maps as what is to be found: class 0 is the ground."""
-    return replace(dataset, task="segment", classes=("background", *dataset.classes))
+    return replace(dataset, task="segment", classes=("background", *dataset.classes), masks=ObjectMasks(first=1))
 
 
 def compose(split: str, count: int, side: int, seed: int) -> list[Scene]:
