@@ -13,7 +13,7 @@ from anmok.data.alignment import SIDE
 
 BLOCK, STEP = 8, 4  # pixels of a thumbnail: details are compared within blocks, which overlap
 NOISE = 1.5  # levels that re-encoding may change: less contrast than that within a block is no detail
-CROWDED, LONELY = 0.12, 0.3  # distances of other pictures: nearer or farther ones change nothing any more
+CROWDED, LONELY = 0.12, 0.25  # distances of other pictures: nearer or farther ones change nothing any more
 
 
 def agreement(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from anmok.data.alignment import align, coarse, inset, tangent_distance
 from anmok.data.likeness import agreement, evidence
 
 ALIKE = 0.15  # aligned distance below which two pictures may be copies, whatever else looks like them
-LONELY_ALIKE = 0.35  # the same where nothing else comes near, as among photographs
+LONELY_ALIKE = 0.28  # the same where nothing else comes near, as among photographs
 NOISE = 1.2  # levels: what re-encoding may change, on average, even where there is little contrast
 SMALL = 24  # pixels a side: smaller pictures have fewer ways to differ
 NEIGHBOURS = 6
