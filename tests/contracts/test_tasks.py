@@ -84,7 +84,8 @@ def test_the_card_is_plain_and_its_figures_have_intervals(run: "anmok.Run") -> N
     assert card == json.loads(json.dumps(run.card)) and set(card["metrics"]) <= set(SPLITS)
     for figures in card["metrics"].values():
         for name, figure in figures.items():
-            if math.isfinite(figure["value"]) and math.isfinite(figure["low"]):
+            assert math.isfinite(figure["value"])
+            if figure["low"] is not None and figure["high"] is not None:
                 assert figure["low"] <= figure["value"] <= figure["high"], name
     for headline in run.kind.headlines:
         assert headline in card["metrics"]["test"]

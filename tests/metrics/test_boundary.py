@@ -100,3 +100,11 @@ def test_a_picture_of_one_class_has_no_outline():
     assert not boundary.outlines(flat).any()
     near, inside = boundary.count_by_place(flat, flat, 2)
     assert near.present.sum() == 0 and inside.hits[1] == 36
+
+
+def test_maps_of_bytes_count_as_wider_ones_do() -> None:
+    generator = np.random.default_rng(3)
+    truth, answer = generator.integers(0, 3, (2, 20, 20))
+    truth[:4] = 255
+    wide = boundary.count_boundary(truth, answer, 3, tolerance=1)
+    assert (boundary.count_boundary(truth.astype(np.uint8), answer.astype(np.uint8), 3, tolerance=1) == wide).all()

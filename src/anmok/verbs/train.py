@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -16,6 +17,7 @@ from anmok.core.files import sha256_of
 from anmok.engine.callbacks import Callback, ProgressBar
 from anmok.engine.loop import Options, Outcome, run
 from anmok.engine.runfolder import RunFolder
+from anmok.metrics.proportion import Interval
 from anmok.tasks._kind import Measured, Model
 from anmok.verbs import card as cards
 from anmok.verbs.find_lr import draw_rate, find_rate
@@ -150,8 +152,7 @@ def _write_end(
     folder: RunFolder, outcome: Outcome, measured: Mapping[str, Measured], kept: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The card of a finished run: figures, what the task keeps beside them, what training cost."""
-    figures = {split: {name: asdict(figure) for name, figure in found.figures.items()}
-               for split, found in measured.items()}  # fmt: skip
+    figures = {split: _known(found.figures) for split, found in measured.items()}
     card = cards.read(folder)
     card |= {
         "finished": cards.now(),
@@ -163,6 +164,16 @@ def _write_end(
         "metrics": figures,
     }
     return cards.write(folder, card)
+
+
+def _known(figures: Mapping[str, Interval]) -> dict[str, dict[str, Any]]:
+    """Figures as plain values: what is not defined on these pictures is left out, an unknown bound is None."""
+    plain = {name: asdict(figure) for name, figure in figures.items() if math.isfinite(figure.value)}
+    return {
+        name: {part: None if isinstance(value, float) and not math.isfinite(value) else value
+               for part, value in figure.items()}
+        for name, figure in plain.items()
+    }  # fmt: skip
 
 
 def named_after(data: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,10 +32,8 @@ class Measured:
 
     @property
     def figures(self) -> Mapping[str, Interval]:
-        """Every figure with its interval; what is not defined here (precision without answers) is left out."""
-        known = {name: figure for name, figure in self.summary.figures.items() if figure.value == figure.value}
-        wide = {name for name, figure in known.items() if figure.low != figure.low or figure.high != figure.high}
-        return {name: replace(one, low=0.0, high=1.0) if name in wide else one for name, one in known.items()}
+        """Every figure with its interval."""
+        return self.summary.figures
 
 
 def measure(

@@ -37,7 +37,7 @@ def fill(page: ReportContent, dataset: Dataset, found: Measured, classes: tuple[
     return replace(
         page,
         summary=f"{page.summary} {sentence}".strip(),
-        figures=[_figure(HEADLINES[name], found.figures[name]) for name in HEADLINES if name in found.figures],
+        figures=[_figure(HEADLINES[name], found.figures[name]) for name in HEADLINES],
         curves=[*page.curves, _curves(found, classes)],
         chapters=[*page.chapters, _pictures(dataset, found, classes), _classes(found), _mistakes(found)],
         confusion=Confusion([*classes, "background"], found.summary.confusion, counted="objects"),
