@@ -33,7 +33,7 @@ def _plain(error: CycloptsError) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ValidationError):
-            from anmok.verbs.settings import usage_error
+            from anmok.verbs.setting import usage_error
 
             return str(usage_error(None, cause))
         cause = cause.__cause__

@@ -1,0 +1,105 @@
+"""What settings are made of: durations, shares, fields that only some tasks have, errors in anmok's words.
+
+This file imports no torch, so that `anmok train --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from anmok.core.errors import UsageError, nearest
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Wish = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+WEIGHTS = "Of a network by its name: imagenet (downloads), random; default: published ones that are here already."
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def duration(text: str | float | None) -> float | None:
+    """A duration such as `90`, `90s`, `5m` or `1.5h` in seconds."""
+    if text is None or isinstance(text, (int, float)):
+        return text
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", text.lower())
+    if match is None or float(match[1]) == 0:
+        raise ValueError("a duration is a number with s, m or h behind it, such as 90s, 5m or 1.5h")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def plain_name(name: str | None) -> str | None:
+    if name is not None and (not name.strip() or name in {".", ".."} or re.search(r'[/\\\0:*?"<>|]', name)):
+        raise ValueError("a run's name is one folder name, such as 'flowers'")
+    return name
+
+
+class Settings(BaseModel):
+    """What all verbs share: unknown names are refused, and the nearest known one is named."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+    @classmethod
+    def of(cls, **values: Any) -> Any:
+        """Settings from keyword arguments; errors are `UsageError`s that say what is allowed."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise usage_error(cls, error) from None
+
+    def refuse_foreign(self, task: str) -> None:
+        """Refuse what was set and is no setting of this task (see `only`)."""
+        for name in sorted(self.model_fields_set):
+            field, value = type(self).model_fields[name], getattr(self, name)
+            tasks = field.json_schema_extra.get("tasks", ()) if isinstance(field.json_schema_extra, dict) else ()
+            if isinstance(tasks, list) and task not in tasks and value != field.default:
+                raise UsageError(
+                    f"--{name.replace('_', '-')} is no setting of this task", got=f"{value!r} for {task}",
+                    allowed=f"for {' and '.join(map(str, tasks))}", fix="leave it out",
+                )  # fmt: skip
+
+
+def only(*tasks: str, default: Any, description: str) -> Any:
+    """A field that only these tasks understand; `Settings.refuse_foreign` refuses it for all others."""
+    return Field(default, description=f"{description} ({', '.join(tasks)})", json_schema_extra={"tasks": list(tasks)})
+
+
+def usage_error(settings: type[BaseModel] | None, error: ValidationError) -> UsageError:
+    """The first finding of pydantic, in anmok's words."""
+    found = error.errors()[0]
+    name = ".".join(str(part) for part in found["loc"]) or "the settings"
+    flag = "--" + name.replace("_", "-")
+    if found["type"] == "extra_forbidden":
+        known = settings.model_fields if settings else ()
+        guess, allowed = nearest(name, known), ", ".join(sorted(known))
+        return UsageError(f"there is no setting {name!r}", allowed=allowed, fix=guess and repr(guess))
+    message = found["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return UsageError(f"{flag} does not fit", got=repr(found["input"]), allowed=message)
+
+
+GROUP_BY = (
+    "Keep together what lies in one folder (folder), is numbered alike (prefix: video frames, bursts), or agrees in "
+    "what this regular expression finds in the path; for a CSV's column see --group-column."
+)
+
+
+class DataSettings(Settings):
+    """How to read a data set."""
+
+    format: str | None = Field(None, description="Read DATA as this format instead of recognising it.")
+    path_column: str | None = Field(None, description="CSV column that names the picture files.")
+    label_column: str | None = Field(None, description="CSV column that holds the class.")
+    split_column: str | None = Field(None, description="CSV column that names the split.")
+    group_column: str | None = Field(None, description="CSV column of what must stay on one side of a split.")
+    pictures: Path | None = Field(None, description="Folder that a CSV's paths start from; default: its own.")
+    shape: tuple[int, int, int] | None = Field(None, description="Height, width, channels of pictures in a CSV.")
+    follow_links: bool = Field(False, description="Also read what symbolic links outside the folder lead to.")
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """The keyword arguments of `anmok.load_data`."""
+        return {name: getattr(self, name) for name in DataSettings.model_fields}
