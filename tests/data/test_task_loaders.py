@@ -25,9 +25,7 @@ MAPS = as_segmentation(SCENES)
 @pytest.fixture(scope="module")
 def segment(tmp_path_factory) -> Prepared:
     preparation = Preparation(SIZE, 48, fit="pad")
-    return prepare(
-        MAPS, preparation, ("classes", "instances"), directory=tmp_path_factory.mktemp("a")
-    )
+    return prepare(MAPS, preparation, ("classes", "instances"), directory=tmp_path_factory.mktemp("a"))
 
 
 @pytest.fixture(scope="module")

@@ -108,3 +108,10 @@ def test_networks_survive_tracing() -> None:
 def test_which_task_a_name_serves() -> None:
     names = ("resnet18", "unet", "unet:timm:resnet18", "timm:resnet18", "nothing", None)
     assert [networks.task_of(name) for name in names] == ["classify", "segment", "segment", "classify", None, None]
+
+
+def test_a_keyword_that_a_network_does_not_have() -> None:
+    with pytest.raises(UsageError, match=r"autoencoder has no such keyword.*num_classes"):
+        networks.build("autoencoder", num_classes=3)
+    with pytest.raises(UsageError, match="Got: depht"):
+        networks.build("resnet18", num_classes=3, depht=5)

@@ -101,6 +101,8 @@ def test_inception_trains_at_224_where_its_auxiliary_head_does_not_fit() -> None
         (["timm:no_such_net"], {}, "no_such_net"),
         ([], {}, "nothing to compare"),
         (["alexnet"], {"out": "plot.pdf"}, "plot.png"),
+        (["unet", "resnet18"], {}, "unet: segment, resnet18: classify"),
+        (["vae", "autoencoder"], {}, "reconstruct are not laid side by side"),
     ],
 )
 def test_refusals_come_before_measuring(nets: list[str], settings: dict[str, object], words: str) -> None:
@@ -116,3 +118,12 @@ def test_the_table_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["compare", *names, "--no-measure", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in printed["networks"]] == names and printed["take"] in names
+
+
+def test_networks_that_segment() -> None:
+    found = anmok.compare("unet:resnet34", "unet", "fcn_resnet50", measure=False, imgsz=256)
+    assert found.take == "unet" and "fewest multiply-adds" in found.advice and "unet:resnet34" not in found.advice
+    assert [knife.top1 for knife in found.knives] == [None, None, None]
+    assert found.knives[0].parameters == 24_436_369 + 20 * 145  # 21 classes, where one has 145 parameters in the head
+    measured = anmok.compare("unet", imgsz=32, seconds=0.01, batch=2, num_classes=3).knives[0].cost
+    assert measured is not None and measured.train_s > 0

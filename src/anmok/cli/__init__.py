@@ -48,10 +48,12 @@ def complain(text: str, code: int) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    if arguments[:1] == ["predict"] and any(word.endswith(SHIPPED) for word in arguments):
+    if arguments[:1] == ["predict"] and not {"--help", "-h"} & set(arguments):
         from anmok.cli import light
 
-        return light.predict(arguments[1:])
+        code = light.predict(arguments[1:])
+        if code is not None:
+            return code
     try:
         from anmok.cli.parser import parse_and_run
     except ModuleNotFoundError as error:  # the small distribution, `anmok-runtime`, has no other command

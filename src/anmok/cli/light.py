@@ -1,8 +1,8 @@
-"""`anmok predict MODEL.anmok PICTURES…`: the one command that a shipped model needs, on the standard library alone.
+"""`anmok predict` where torch is not needed: shipped models, and what was made ready on this machine.
 
-Its flags are those of `anmok.verbs.settings.PredictSettings` that a shipped model understands, named and explained
-alike (a test holds them together); neither the parser nor the settings of the other commands are imported, which would
-take longer than the first answer.
+On the standard library alone. Its flags are those of `anmok.verbs.settings.PredictSettings` that make sense without
+torch, named and explained alike (a test holds them together); neither the parser nor the settings of the other commands
+are imported, which would take longer than the first answer.
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
 import anmok
+from anmok.cli import SHIPPED
 from anmok.core.errors import UsageError
-from anmok.core.types import Prediction
+from anmok.core.types import Pictures, Prediction
 from anmok.report import tables
-from anmok.verbs.shipped import BATCH, ask_shipped
+from anmok.ship.runtime import load_model
+from anmok.verbs.places import Answer, answers_for
+from anmok.verbs.prepared import find, of_file, settled
+from anmok.verbs.shipped import shipped_answers
 
 _FIRST = 16  # rows that decide how wide the table's first columns are
 
@@ -35,8 +40,8 @@ def parser() -> argparse.ArgumentParser:
         "--reject-below", type=_share,
         help="Certainty below which the answer is \"I don't know\"; default: the run's own; 0: never.",
     )  # fmt: skip
-    made.add_argument("--batch", type=_count, default=BATCH, help="Pictures at once.")
-    made.add_argument("--engine", help="onnxruntime or openvino; default: the first that is installed.")
+    made.add_argument("--batch", type=_count, default=32, help="Pictures at once.")
+    made.add_argument("--engine", help="What computes; default: the fastest here whose answers are the same.")
     made.add_argument("--json", action="store_true", help="Print the result as JSON.")
     made.add_argument("--quiet", action="store_true", help="Print nothing but the result.")
     return made
@@ -63,20 +68,46 @@ def _share(text: str) -> float:
     return share
 
 
-def predict(arguments: Sequence[str]) -> int:
-    """Answer, printing each answer as it comes. Exit code 1 where some pictures could not be read."""
-    from anmok.ship.runtime import load_model
+def predict(arguments: Sequence[str]) -> int | None:
+    """Answer, printing each answer as it comes. Exit code 1 where some pictures could not be read.
 
-    asked = parser().parse_intermixed_args(list(arguments))
+    Returns:
+        None where a run or network is asked that was not made ready to answer without torch, or with other flags.
+    """
+    asks_shipped = any(word.endswith(SHIPPED) for word in arguments)
+    try:
+        asked = parser().parse_intermixed_args(list(arguments))
+    except UsageError:
+        if asks_shipped:
+            raise
+        return None
+    answer = _answerer(asked)
+    return None if answer is None else _answer(asked, answer)
+
+
+def _answerer(asked: argparse.Namespace) -> Answer | None:
+    """Who answers, if it can be done here."""
+    settings = {"batch": asked.batch, "top": asked.top, "threshold": asked.reject_below}
+    if asked.engine is not None:
+        if not asked.model.endswith(SHIPPED):
+            return None
+        return partial(shipped_answers, load_model(asked.model, asked.engine), **settings)
+    found = of_file(asked.model) if asked.model.endswith(SHIPPED) else find(asked.model)
+    if found is None or found.needs_torch or found.task != "classify":
+        return None
+    say = (lambda _: None) if asked.quiet or asked.json else _note
+
+    def answer(pictures: Pictures, locators: Sequence[str | int], names: Sequence[str]) -> Iterator[Prediction]:
+        ready = settled(found, pictures, locators, say)
+        return ready.answers(pictures, locators, names, **settings)
+
+    return answer
+
+
+def _answer(asked: argparse.Namespace, answer: Answer) -> int:
     silent = asked.quiet or asked.json
-    model = load_model(asked.model, asked.engine)
     tally = _Tally()
-    answers = tally.counted(
-        ask_shipped(
-            model, asked.pictures, batch=asked.batch, top=asked.top, threshold=asked.reject_below,
-            say=(lambda _: None) if silent else _note,
-        )
-    )  # fmt: skip
+    answers = tally.counted(answers_for(asked.pictures, answer, (lambda _: None) if silent else _note))
     if asked.to is not None:
         _write(asked.to, answers, asked.top)
     elif asked.json:

@@ -105,7 +105,7 @@ class Pictures(Protocol):
 class Dataset:
     """What a folder, table or archive was found to be. Files and rows are each accounted for to the last one.
 
-    `seen`, `quarantined` and `skipped` count items of `unit`: "files"; "rows" of a table, each a picture; or "pictures",
+    `seen`, `quarantined` and `skipped` count items of `unit`: "files"; "rows" of a table, each a picture; or "pictures"
     where other files say what is in them. Then `files` accounts for the files, and `rows` for the objects told.
     """
 

@@ -163,7 +163,7 @@ class Augment:
             turns[:, 0, 0], turns[:, 1, 1] = across, down
             margin = round(self.shift * size)
             corners = generator.integers(0, store + 2 * margin - size + 1, (n, 2)) - margin
-            middle = corners + size / 2
+            middle = np.asarray(corners + size / 2, np.float64)
         look = np.concatenate([turns, (middle - turns.sum(2) * size / 2)[:, :, None]], 2)
         return Moves.whole(look, size, self._bend(n, store, size, generator) if self.elastic else None)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from anmok.core.errors import DataError, UsageError, nearest, unknown_name
+from anmok.core.targets import Partner
 from anmok.core.types import Dataset, Entry
 from anmok.data.archive import extracted, is_archive
 from anmok.data.known import BUILT, KNOWN
@@ -102,10 +103,14 @@ def _serves(name: str, task: str | None) -> bool:
 
 
 def _for_task(dataset: Dataset, task: str | None) -> Dataset:
-    """The data set for this task: to reconstruct and to generate, only classes are kept of what it is labelled with."""
+    """The data set for this task: to reconstruct and to generate, only classes are kept of what it is labelled with.
+
+    Pairs are kept to reconstruct: damaged pictures, and the same ones whole.
+    """
     if task is None or task == dataset.task:
         return dataset
-    if task not in _ANY or all(entry.target is None or isinstance(entry.target, int) for entry in dataset.entries):
+    kept = (int, Partner, type(None)) if task == "reconstruct" else (int, type(None))
+    if task not in _ANY or all(isinstance(entry.target, kept) for entry in dataset.entries):
         return replace(dataset, task=task)
     entries: list[Entry] = [replace(entry, target=None) for entry in dataset.entries]
     return replace(dataset, task=task, classes=(), entries=entries, rows=None, masks=None)

@@ -76,12 +76,15 @@ class Moves:
         height, width = ids.shape[1:]
         for patches, area in self._alike():
             left, top, right, bottom = area
-            x, y = (axis.squeeze(-1).long().numpy() for axis in self._points(patches, area).floor_().split(1, -1))
-            outside = (x < 0) | (x >= width) | (y < 0) | (y >= height)
-            picture = self.source[patches][:, None, None]
-            found = ids[picture, np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
-            found[outside] = fill
-            out[self.canvas[patches], top:bottom, left:right] = found
+            x, y = self._points(patches, area).floor_().unbind(-1)
+            outside = ((x < 0) | (x >= width) | (y < 0) | (y >= height)).numpy()
+            place = y.clamp_(0, height - 1).mul_(width).add_(x.clamp_(0, width - 1)).int().numpy()
+            for canvas, source, at, beyond in zip(
+                self.canvas[patches], self.source[patches], place, outside, strict=True
+            ):
+                found = ids[source].reshape(-1)[at]
+                found[beyond] = fill
+                out[canvas, top:bottom, left:right] = found
         return out
 
     def objects(

@@ -76,7 +76,7 @@ class FiledPixels:
         places, length = found.reshape(len(rows), -1), int(np.prod(self.shape[1:]))
         descriptor = self._file.fileno()
         for place, row in zip(places, np.asarray(rows).tolist(), strict=True):
-            if read_into(descriptor, memoryview(place), row * length) < length:
+            if read_into(descriptor, place.data, row * length) < length:
                 raise DataError("the cache of decoded pictures was cut short", path=self.path, fix=VANISHED)
         return found
 

@@ -67,7 +67,12 @@ def build(
     for keyword, value in (("num_classes", num_classes), ("in_channels", in_channels)):
         if value is not None:
             kwargs[keyword] = value
-    return _function(name)(weights=weights, **kwargs)
+    function = _function(name)
+    known = signature(function).parameters
+    unknown = [keyword for keyword in kwargs if keyword not in known]
+    if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+        raise UsageError(f"{name} has no such keyword", got=", ".join(unknown), allowed=", ".join(known))
+    return function(weights=weights, **kwargs)
 
 
 def task_of(name: object) -> str | None:

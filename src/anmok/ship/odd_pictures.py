@@ -20,10 +20,14 @@ _HUGE = (4000, 3000)
 _ORIENTATION = 0x0112
 
 
-def make_odd_pictures(folder: Path, seed: int = 0) -> list[Path]:
-    """Write the pictures into `folder` and return their paths, in a fixed order."""
+def make_odd_pictures(folder: Path, seed: int = 0, *, huge: bool = True) -> list[Path]:
+    """Write the pictures into `folder` and return their paths, in a fixed order.
+
+    Args:
+        huge: two of 12 megapixels among them.
+    """
     made = []
-    for name, image, options in _pictures(np.random.default_rng(seed)):
+    for name, image, options in _pictures(np.random.default_rng(seed), huge):
         path = folder / name
         image.save(path, **options)
         made.append(path)
@@ -46,7 +50,7 @@ def scene(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     return Image.fromarray(np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8))
 
 
-def _pictures(rng: np.random.Generator) -> Iterator[tuple[str, Image.Image, dict[str, Any]]]:
+def _pictures(rng: np.random.Generator, huge: bool) -> Iterator[tuple[str, Image.Image, dict[str, Any]]]:
     """Name, picture, and how to save it."""
     for width, height in _SIZES:
         yield f"size_{width}x{height}.png", scene(rng, (width, height)), {"compress_level": 1}
@@ -58,9 +62,10 @@ def _pictures(rng: np.random.Generator) -> Iterator[tuple[str, Image.Image, dict
         yield f"exif_{turn}.jpg", scene(rng, (320, 200)), {"exif": exif}
     yield from _modes(scene(rng, (300, 220)), rng)
     yield from _encodings(scene(rng, (250, 187)))
-    huge = scene(rng, _HUGE)
-    yield "huge.jpg", huge, {"quality": 85}
-    yield "huge_grey.jpg", huge.convert("L"), {"quality": 85}
+    if huge:
+        large = scene(rng, _HUGE)
+        yield "huge.jpg", large, {"quality": 85}
+        yield "huge_grey.jpg", large.convert("L"), {"quality": 85}
 
 
 def _modes(rgb: Image.Image, rng: np.random.Generator) -> Iterator[tuple[str, Image.Image, dict[str, Any]]]:

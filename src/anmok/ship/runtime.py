@@ -25,9 +25,12 @@ from anmok.ship.engines import Engine, open_engine
 class Model:
     """A shipped model, ready to answer. Its engine starts with the first question.
 
+    Attributes:
+        answers: what makes predictions of the graph's outputs.
+
     Args:
         artefact: as `read_artefact` gives it.
-        engine: `onnxruntime` or `openvino`; None: the first that is installed and reads the graph.
+        engine: `onnxruntime` or `openvino`; None: the first that is installed and reads the graph; or one made ready.
         precision: `float32`, or `bf16` on OpenVINO.
         path: for errors.
 
@@ -36,15 +39,19 @@ class Model:
     """
 
     def __init__(
-        self, artefact: Artefact, engine: str | None = None, precision: str = "float32", path: Path | None = None
+        self,
+        artefact: Artefact,
+        engine: str | Engine | None = None,
+        precision: str = "float32",
+        path: Path | None = None,
     ) -> None:
-        self._artefact, self._engine_name, self._precision, self.path = artefact, engine, precision, path
+        self.artefact, self._engine, self._precision, self.path = artefact, engine, precision, path
         task = artefact.manifest.task
         if task not in ANSWERS:
             raise ArtefactError("this version does not know how such a model answers", path=path, got=repr(task),
                                 allowed=", ".join(ANSWERS), fix="pip install -U anmok")  # fmt: skip
         try:
-            self._answers = ANSWERS[task](artefact.manifest.answers)
+            self.answers = ANSWERS[task](artefact.manifest.answers)
         except (KeyError, TypeError, ValueError) as error:
             what = f"the model's manifest does not say how to answer ({type(error).__name__}: {error})"
             raise ArtefactError(what, path=path, fix="export the run again") from error
@@ -52,7 +59,7 @@ class Model:
     @property
     def manifest(self) -> Manifest:
         """Everything about the model but its graph."""
-        return self._artefact.manifest
+        return self.artefact.manifest
 
     @property
     def preparation(self) -> Preparation:
@@ -62,7 +69,9 @@ class Model:
     @cached_property
     def engine(self) -> Engine:
         """What computes. Raises `UsageError` where none is installed, `ArtefactError` where it refuses the graph."""
-        return open_engine(self._artefact.graph, self._engine_name, self._precision)
+        if self._engine is None or isinstance(self._engine, str):
+            return open_engine(self.artefact.graph, self._engine, self._precision)
+        return self._engine
 
     def answer(self, pixels: np.ndarray, pictures: Sequence[Asked], top: int | None = None) -> Iterator[Prediction]:
         """Predictions for prepared pictures.
@@ -78,7 +87,7 @@ class Model:
             raise ArtefactError("the graph lacks outputs its manifest names", path=self.path, got=", ".join(outputs),
                                 allowed=", ".join(self.manifest.outputs))  # fmt: skip
         try:
-            yield from self._answers(outputs, pictures, top)
+            yield from self.answers(outputs, pictures, top)
         except (KeyError, ValueError) as error:
             raise ArtefactError(f"the graph does not fit its manifest: {error}", path=self.path) from error
 

@@ -61,6 +61,17 @@ def advise(knives: Sequence[Knife], asked: CompareSettings) -> Advice:
     )
 
 
+def by_cost(knives: Sequence[Knife], asked: CompareSettings) -> Advice:
+    """Where no published figure compares the networks (they segment): the cheapest first, and a trial decides."""
+    first = min(knives, key=lambda knife: knife.cost.train_s if knife.cost else float(knife.macs))
+    of_cost = "takes the least time to train" if first.cost else "has the fewest multiply-adds"
+    said = f"Begin with {first.name}: it {of_cost}. No published figure says which of these is right on your pictures"
+    if len(knives) == 1:
+        return Advice(first.name, said + ".")
+    other = max(knives, key=lambda knife: knife.parameters).name
+    return Advice(first.name, f"{said}: train it and another, {other} say, and let `anmok eval RUN RUN2` decide.")
+
+
 def _tried(knives: Sequence[Knife]) -> Advice:
     """Of the networks whose difference to the best one on these pictures may be chance, the one that costs least."""
     probes = {knife.name: knife.probe for knife in knives if knife.probe is not None}

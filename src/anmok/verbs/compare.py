@@ -18,9 +18,9 @@ from anmok.anatomy.cost import Cost, measure_cost
 from anmok.anatomy.dissect import anatomy
 from anmok.core.errors import AnmokError, UsageError
 from anmok.engine.devices import choose
-from anmok.networks import build, card, published
+from anmok.networks import build, card, published, task_of
 from anmok.verbs import card as cards
-from anmok.verbs.advice import advise
+from anmok.verbs.advice import advise, by_cost
 from anmok.verbs.knife import Knife
 from anmok.verbs.probe import probe
 from anmok.verbs.scatter import draw_scatter
@@ -28,6 +28,7 @@ from anmok.verbs.settings import CompareSettings
 from anmok.verbs.terminal import Terminal
 
 LONGEST_S = 300  # for one network's measurements
+SEGMENTED = 21  # classes, as in VOC, where nobody says how many
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,13 @@ def compare(*nets: str, quiet: bool = True, **settings: Any) -> Comparison:
         settings: see `anmok.verbs.settings.CompareSettings`.
 
     Raises:
-        UsageError: no such network, the picture size is too small for one, or the plot has no known ending.
+        UsageError: no such network, networks of several tasks, the picture size is too small for one, or the plot has
+            no known ending.
     """
+    task = _task(nets)
+    if task == "segment":
+        settings = {"num_classes": SEGMENTED, **settings}
     asked: CompareSettings = CompareSettings.of(**settings)
-    if not nets:
-        raise UsageError("there is nothing to compare", fix="anmok compare resnet18 vgg16 densenet121")
     if asked.out is not None and asked.out.suffix.lower() not in (".png", ".svg"):
         raise UsageError(
             "the plot is written as PNG or SVG", got=str(asked.out), fix=str(asked.out.with_suffix(".png"))
@@ -78,9 +81,25 @@ def compare(*nets: str, quiet: bool = True, **settings: Any) -> Comparison:
         with Terminal(quiet).bar("trying on your pictures") as on_progress:
             tried = probe(asked.data, [knife.name for knife in knives], weights=asked.weights, on_progress=on_progress)
         knives = [replace(knife, probe=tried[knife.name]) for knife in knives]
-    advice = advise(knives, asked)
+    advice = advise(knives, asked) if task == "classify" else by_cost(knives, asked)
     png = None if asked.out is None else draw_scatter(knives, asked.imgsz, asked.out)
     return Comparison(asked.imgsz, knives, machine, advice.take, advice.text, png)
+
+
+def _task(nets: Sequence[str]) -> str:
+    """The one task that all these networks serve; an unknown name is none, and is said when it is built."""
+    if not nets:
+        raise UsageError("there is nothing to compare", fix="anmok compare resnet18 vgg16 densenet121")
+    tasks = {name: task_of(name) or "classify" for name in nets}
+    allowed = "networks that classify, or networks that segment"
+    if len(set(tasks.values())) > 1:
+        said = ", ".join(f"{name}: {task}" for name, task in tasks.items())
+        raise UsageError("these networks do different things", got=said, allowed=allowed)
+    task = next(iter(tasks.values()))
+    if task not in ("classify", "segment"):
+        raise UsageError(f"networks that {task} are not laid side by side", got=", ".join(nets), allowed=allowed,
+                         fix="anmok inspect for each of them")  # fmt: skip
+    return task
 
 
 def _busy() -> float:

@@ -18,6 +18,7 @@ from anmok.verbs.evaluation_page import write_evaluation_report
 from anmok.verbs.opened import OpenedRun, subject_of
 from anmok.verbs.planning import read_settings
 from anmok.verbs.question import answerable, asking
+from anmok.verbs.setting import DataSettings
 from anmok.verbs.settings import EvalSettings
 from anmok.verbs.subject import Subject
 from anmok.verbs.terminal import Terminal
@@ -71,11 +72,12 @@ def labelled_pictures(
     run: Subject, data: str | Path | None, asked: EvalSettings, terminal: Terminal
 ) -> tuple[Any, str | None]:
     """The pictures a run is to be judged on, decoded as it wants them, and their split (None: all of them)."""
+    reading: DataSettings
     if data is not None:
         place, reading, group_by = str(data), asked, asked.group_by
     elif isinstance(run, OpenedRun):
-        place, reading = read_settings(run.folder)
-        group_by = asked.group_by or reading.group_by
+        place, own = read_settings(run.folder)
+        reading, group_by = own, asked.group_by or own.group_by
     else:
         raise UsageError("only a run has pictures of its own", got=run.title, fix="name labelled pictures")
     dataset = load_data(place, task=run.kind.name, **reading.reading)

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
-from anmok.core.errors import UsageError
 from anmok.core.pictures import load_picture
 from anmok.core.preparation import Preparation, centre_crop
 from anmok.core.types import Prediction
-from anmok.ship.runtime import load_model
-from anmok.tasks._kind import TASKS, Kind
-from anmok.verbs.opened import subject_of
-from anmok.verbs.places import Answer, answers_for
-from anmok.verbs.question import asking
+from anmok.tasks._kind import TASKS
+from anmok.verbs.places import answers_for
+from anmok.verbs.respondent import Respondent, ShippedRespondent
 from anmok.verbs.settings import PredictSettings
-from anmok.verbs.shipped import is_shipped, shipped_answers
+from anmok.verbs.shipped import is_shipped
 from anmok.verbs.subject import Subject
 from anmok.verbs.terminal import Terminal
 
@@ -30,16 +26,20 @@ def predict(
     pictures: str | Path | Iterable[str | Path],
     *,
     quiet: bool = True,
+    ahead: bool = False,
     **settings: Any,
 ) -> list[Prediction]:
     """Answers in the order asked, the likeliest class first. Files that cannot be read have `error` set instead.
 
     Where the first score lies below the run's threshold, `sure` is False: "I don't know" is then the better answer.
+    On the CPU whatever answers fastest computes, among torch, ONNX Runtime and OpenVINO, if its answers are those of
+    torch in float32: measured once a machine and network where many pictures are asked, see `anmok.verbs.preparing`.
 
     Args:
         subject: what `anmok.load` or `anmok.train` returned; a run's folder; a network's name, answering with its
             published weights; a shipped model's file; an `anmok.Classifier` or any `nn.Module`.
         pictures: a file, a folder, a glob, a table or archive of pictures, or a list of these.
+        ahead: having answered, make a run or network that is asked for the second time ready to start sooner.
         settings: see `anmok.verbs.settings.PredictSettings`.
 
     Raises:
@@ -48,12 +48,17 @@ def predict(
     """
     asked: PredictSettings = PredictSettings.of(**settings)
     terminal = Terminal(quiet)
-    kind, answer = _respondent(subject, asked)
+    respondent: Respondent | ShippedRespondent
+    if is_shipped(subject):
+        respondent = ShippedRespondent(str(subject), asked, terminal)
+    else:
+        respondent = Respondent(subject, asked, terminal)
+    kind = TASKS[respondent.task]()
     asked.refuse_foreign(kind.name)
     answers: list[Prediction] = []
 
     def kept() -> Iterator[Prediction]:
-        for found in answers_for(pictures, answer, terminal.say):
+        for found in answers_for(pictures, respondent.answers, terminal.say):
             answers.append(found)
             yield found
 
@@ -63,22 +68,9 @@ def predict(
         else:
             for _ in kept():
                 pass
+        if ahead and isinstance(respondent, Respondent):
+            respondent.look_ahead()
     return answers
-
-
-def _respondent(subject: Subject | nn.Module | str | Path, asked: PredictSettings) -> tuple[Kind, Answer]:
-    """Whose answers these are, and who gives them: in bounded memory, decoding in other processes meanwhile."""
-    if is_shipped(subject):
-        if asked.is_ is not None:
-            raise UsageError("a shipped model answers as it was shipped", got=f'--is "{asked.is_}"', fix="ask the run")
-        if asked.weights is not None or asked.device not in ("auto", "cpu"):
-            raise UsageError("a shipped model has its own weights and answers on the CPU", got=str(subject))
-        model = load_model(str(subject))
-        return TASKS[model.manifest.task](), partial(shipped_answers, model, threshold=asked.reject_below)
-    one = subject_of(subject, asked.weights, device=asked.device)
-    if asked.is_ is not None:
-        one = asking(one, asked.is_)
-    return one.kind, lambda pictures, locators, names: one.kind.answers(one.model, pictures, locators, names, asked)
 
 
 def prepared_picture(path: str | Path, preparation: Preparation) -> np.ndarray:

@@ -33,6 +33,7 @@ def duration(text: str | float | None) -> float | None:
 
 
 def plain_name(name: str | None) -> str | None:
+    """A run's name, which is one folder's."""
     if name is not None and (not name.strip() or name in {".", ".."} or re.search(r'[/\\\0:*?"<>|]', name)):
         raise ValueError("a run's name is one folder name, such as 'flowers'")
     return name

@@ -49,9 +49,7 @@ class CheckSettings(DataSettings):
 class TrainSettings(DataSettings):
     """Learn from a folder, table or archive of pictures."""
 
-    task: Literal["auto"] | TaskName = Field(
-        "auto", description="What to learn; auto: what the data is made for."
-    )
+    task: Literal["auto"] | TaskName = Field("auto", description="What to learn; auto: what the data is made for.")
     net: str = Field("auto", description="A network of `anmok compare`, or timm:<name>; auto chooses by the data.")
     epochs: Count | None = Field(None, description="Passes over the training pictures; default: by their number.")
     time: Annotated[float | None, BeforeValidator(duration)] = Field(

@@ -21,6 +21,7 @@ from anmok.data.walk import readable
 
 BACKGROUND = "background"
 _READERS = 4  # threads that read headers: opening files is waiting
+_FEW = 200  # pictures for which threads are not worth starting
 _SIZES_FIX = "check that these are the pictures that were labelled"
 
 
@@ -117,6 +118,8 @@ def read_frames(store: FilePictures, paths: Sequence[str]) -> dict[str, Frame | 
             return error
 
     distinct = list(dict.fromkeys(paths))
+    if len(distinct) < _FEW:
+        return {path: read(path) for path in distinct}
     with ThreadPoolExecutor(_READERS) as threads:
         return dict(zip(distinct, threads.map(read, distinct), strict=True))
 

@@ -18,6 +18,8 @@ _LARGEST_ELEMENT = 256 << 20  # characters of one element of a list
 _PIECE = 1 << 20  # bytes read at once
 _NEAR = 64  # characters from the end of what was read within which an error may only mean that more must be read
 
+_ENDS = frozenset(",:]} \t\r\n")
+
 Element = tuple[str, int, Any]  # key at the top, place in its list from 1 (0 where it is no list), value
 
 
@@ -98,7 +100,7 @@ class _Text:
             problem = None
             try:
                 value, end = self._json.raw_decode(self._text, self._at)
-                if end < len(self._text) or self._whole:
+                if self._whole or self._text[end : end + 1] in _ENDS:  # else a number may go on
                     self._at = end
                     return value
             except json.JSONDecodeError as error:

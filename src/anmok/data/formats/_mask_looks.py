@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +15,20 @@ from anmok.core.stored import read_stored
 from anmok.data.stores import FilePictures
 
 _THREADS = 4  # Pillow decodes without holding up the other threads
+_FEW = 50  # masks for which threads are not worth starting
 _MOST_COLOURS = 4096  # distinct colours of one file beyond which it is no mask
 
 
 @dataclass(frozen=True)
 class Look:
     """One mask. `values`: value → pixels, of files with one channel (greys count as such); else `colours`: 0xrrggbb →
-    pixels. `palette`: digest of the colours that the values stand for; `shown`: value → colour of those that occur."""
+    pixels. `shown`: value → the colour that it stands for, where the file has a palette."""
 
     size: tuple[int, int]
     values: dict[int, int] | None
     colours: dict[int, int]
     lossy: bool
-    palette: str | None = None
-    shown: dict[int, int] = field(default_factory=dict)
+    shown: dict[int, int] | None = None
 
 
 @dataclass
@@ -56,9 +55,11 @@ class Looks:
 
     @property
     def has_colours(self) -> bool:
-        """Whether only colours tell the classes: some masks have no values, or palettes that differ."""
-        palettes = {look.palette for look in self.read.values() if look.palette is not None}
-        return any(look.values is None for look in self.read.values()) or len(palettes) > 1
+        """Whether only colours tell the classes: masks without values, or one value in two colours by two palettes."""
+        told: dict[int, int] = {}
+        pairs = [pair for look in self.read.values() for pair in (look.shown or {}).items()]
+        differ = any(told.setdefault(value, colour) != colour for value, colour in pairs)
+        return differ or any(look.values is None for look in self.read.values())
 
 
 def shown_colours(look: Look) -> dict[int, int]:
@@ -67,7 +68,7 @@ def shown_colours(look: Look) -> dict[int, int]:
         return look.colours
     shown: Counter[int] = Counter()
     for value, pixels in look.values.items():
-        shown[look.shown[value] if look.palette is not None else min(value, 255) * 0x010101] += pixels
+        shown[look.shown[value] if look.shown is not None else min(value, 255) * 0x010101] += pixels
     return shown
 
 
@@ -82,7 +83,8 @@ def look_at(root: Path, paths: Sequence[str]) -> Looks:
             return error
 
     with ThreadPoolExecutor(_THREADS) as threads:
-        for path, found in zip(paths, threads.map(look, paths), strict=True):
+        several = (threads.map if len(paths) > _FEW else map)(look, paths)
+        for path, found in zip(paths, several, strict=True):
             if isinstance(found, PictureError):
                 looks.broken[path] = found
             else:
@@ -103,8 +105,7 @@ def _look(path: Path) -> Look:
             return Look((height, width), found, {}, stored.lossy)
         codes = _codes(stored.palette)
         shown = {value: int(codes[value]) for value in found}
-        digest = hashlib.blake2b(stored.palette.tobytes(), digest_size=8).hexdigest()
-        return Look((height, width), found, {}, stored.lossy, digest, shown)
+        return Look((height, width), found, {}, stored.lossy, shown)
     distinct, pixels = np.unique(_codes(values).ravel(), return_counts=True)
     if len(distinct) > _MOST_COLOURS and not stored.lossy:
         raise PictureError("this is no mask but a picture", path=path, got=f"{len(distinct):,} colours",

@@ -1,7 +1,7 @@
 """Tables with a box a row: path, x1, y1, x2, y2, class, or x, y, width, height, under the names people give these.
 
-Boxes are half-open and in pixels; where all of a table's are within [0, 1], they are shares of the picture's sides. A
-row without a box says that nothing is in its picture.
+Boxes are half-open and in pixels; where all of a table's are within [0, 1] and not all whole, they are shares of the
+picture's sides. A row without a box says that nothing is in its picture.
 """
 
 from __future__ import annotations
@@ -182,7 +182,8 @@ class _Reading:
             except (RowFault, NotFound) as fault:
                 self.ledger.quarantined.append(Quarantined(shown, fault.reason, fault.fix, line))
         fresh = [row for path, one in self.labelled.items() for row in one.rows[before.get(path, 0) :]]
-        shares = bool(fresh) and all(0 <= value <= 1 for row in fresh for value in row.box or ())
+        values = [value for row in fresh for value in row.box or ()]
+        shares = bool(values) and min(values) >= 0 and max(values) <= 1 and any(value % 1 for value in values)
         for path, one in self.labelled.items():
             one.shares = shares if path not in before else one.shares
 

@@ -11,6 +11,9 @@ from anmok.core.registry import register
 from anmok.core.types import Prediction
 from anmok.ship.answers import Asked
 
+_LIKELY = 5  # classes between which a decision can fall
+_RESERVE = 1.5
+
 
 @register("answers", name="classify")
 class ClassAnswers:
@@ -41,6 +44,27 @@ class ClassAnswers:
         for picture, ranks, row in zip(pictures, order.tolist(), ranked.tolist(), strict=True):
             sure = None if self.threshold is None else row[0] >= self.threshold
             yield Prediction(picture.id, tuple(self.classes[rank] for rank in ranks), tuple(row), sure=sure)
+
+    def doubtful(self, outputs: Mapping[str, np.ndarray], slack: float) -> np.ndarray:
+        """Whether each decision might be another if differences of logits were off by `slack`, bool (N,)."""
+        logits = outputs["logits"].astype(np.float64)
+        if logits.shape[1] < 2:
+            return np.zeros(len(logits), bool)
+        best = np.sort(logits, axis=1)
+        clear = best[:, -1] - best[:, -2] >= slack
+        if self.threshold is not None:
+            certainty = softmax(logits / self.temperature).max(axis=1)
+            factor = np.exp(slack / self.temperature)  # by which its odds might be off
+            low = certainty / (certainty + (1 - certainty) * factor)
+            high = certainty * factor / (certainty * factor + 1 - certainty)
+            clear &= (low >= self.threshold) | (high < self.threshold)
+        return ~clear
+
+    def slack(self, fast: Mapping[str, np.ndarray], exact: Mapping[str, np.ndarray]) -> float:
+        """How far differences of logits may be off: the largest error seen, between likely classes, and half again."""
+        order = np.argsort(-exact["logits"], axis=1)[:, :_LIKELY]
+        error = np.take_along_axis(fast["logits"] - exact["logits"], order, axis=1)
+        return _RESERVE * float(np.ptp(error, axis=1).max())
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -43,8 +43,8 @@ def answers(
     least = model.threshold if threshold is None else threshold
     decoded = iter(decode_many(pictures, locators, None))
     while chunk := list(islice(decoded, batch)):
-        good = [one for one in chunk if isinstance(one.pixels, np.ndarray)]
-        found = iter(_asked(model, [one.pixels for one in good], least)) if good else iter(())
+        good = [one.pixels for one in chunk if isinstance(one.pixels, np.ndarray)]
+        found = iter(_asked(model, good, least)) if good else iter(())
         for one in chunk:
             name = names[one.position]
             if isinstance(one.pixels, PictureError):

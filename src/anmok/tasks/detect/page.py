@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -88,21 +90,21 @@ def _pictures(dataset: Dataset, found: Measured, classes: tuple[str, ...]) -> Ch
 
 def _classes(found: Measured) -> Chapter:
     nan = float("nan")
-    rows = [
+    rows: list[Sequence[Any]] = [
         [row.name, row.objects, row.answered, (row.map, nan, nan), (row.map50, nan, nan),
          *((value.value, value.low, value.high) for value in (row.precision, row.recall))]
         for row in sorted(found.summary.classes, key=lambda row: (row.map50 != row.map50, row.map50))
     ]  # fmt: skip
     heading = ["class", "objects", "answered", "AP 50–95", "AP 50", "precision", "recall"]
-    sizes = [[name.replace("_", " "), (value, nan, nan)] for name, value in found.summary.coco.items()
-             if value == value]  # fmt: skip
+    known = {name: value for name, value in found.summary.coco.items() if value == value}
+    sizes: list[Sequence[Any]] = [[name.replace("_", " "), (value, nan, nan)] for name, value in known.items()]
     return Chapter("classes", "Class by class, and by size", "Weakest first.",
                    [Grid(heading, rows, drawn=4), Grid(["COCO's figures", "value"], sizes)])  # fmt: skip
 
 
 def _mistakes(found: Measured) -> Chapter:
     errors = found.summary.errors
-    rows = [[TOLD.get(kind, kind), int(count), f"{100 * errors.costs.get(kind, float('nan')):.1f}"]
+    rows: list[Sequence[Any]] = [[TOLD.get(kind, kind), int(count), f"{100 * errors.costs.get(kind, float('nan')):.1f}"]
             for kind, count in errors.counts.items()]  # fmt: skip
     hint = "What mending all mistakes of one kind would add to mAP 50, in points (Bolya et al., TIDE, 2020)."
     return Chapter("mistakes", "What goes wrong", hint, [Grid(["mistake", "how often", "costs"], rows)])

@@ -72,8 +72,10 @@ def prepared_for(network: str, preparation: Preparation) -> Preparation:
     return Preparation(size, size, channels, fit="squash", mean=(0.0,) * channels, std=(1.0,) * channels)
 
 
-def decode(dataset: Dataset, preparation: Preparation, voice: Voice) -> PreparedPictures:
+def decode(dataset: Dataset, preparation: Preparation, voice: Voice | None = None) -> PreparedPictures:
     """Every picture, and its partner where it has one, decoded once into the cache."""
+    if voice is None:
+        return prepare_pictures(dataset, preparation)
     with voice.bar("decoding") as on_progress:
         return prepare_pictures(dataset, preparation, on_progress=on_progress)
 

@@ -62,7 +62,8 @@ def _novelty_row(model: Reconstruct, usual: np.ndarray, place: str, voice: Voice
     area = binary_auroc(kinds, np.concatenate([usual, scores]))
     low, high = auroc_bounds(area, len(scores), len(usual))
     row: dict[str, Any] = {
-        "by": threshold.by, "pictures": len(scores), "auroc": area, "auroc_low": low, "auroc_high": high,
+        "place": place, "by": threshold.by, "pictures": len(scores),
+        "auroc": area, "auroc_low": low, "auroc_high": high,
         "flagged": float((scores > threshold.value).mean()), "flagged_usual": float((usual > threshold.value).mean()),
     }  # fmt: skip
     where = ""

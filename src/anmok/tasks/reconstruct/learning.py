@@ -120,7 +120,7 @@ class Reconstruct:
         """uint8 (N, C, H, W) → intensities in [0, 1]."""
         return self._normalise(pictures)
 
-    def scorer(self) -> nn.Module:
+    def to_explain(self, x: Tensor, target: int | None) -> tuple[nn.Module, int | None]:
         """There are no classes to ask about."""
         raise UsageError("a network that reconstructs scores no class", got=self.recipe.network,
                          allowed="a run of classification")  # fmt: skip

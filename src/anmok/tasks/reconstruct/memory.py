@@ -78,7 +78,9 @@ class PatchMemory(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Distances (N, h, w)."""
         found = self.patches(x)
-        return torch.cdist(found.flatten(0, 2), self.bank).amin(1).reshape(found.shape[:3])
+        flat = found.flatten(0, 2)
+        nearest = torch.cdist(flat, self.bank).argmin(1)  # by a matrix product, whose roots are not exact near 0
+        return torch.linalg.vector_norm(flat - self.bank[nearest], dim=1).reshape(found.shape[:3])
 
 
 def covering(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
@@ -89,10 +91,14 @@ def covering(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
     projection = torch.randn(points.shape[1], PROJECTED, generator=generator) / PROJECTED**0.5
     places = points @ projection
     chosen = [int(torch.randint(len(points), (), generator=generator))]
-    apart = (places - places[chosen[0]]).square().sum(1)
+    places = places - places.mean(0)
+    sizes = places.square().sum(1)
+    apart = torch.full_like(sizes, torch.inf)
     while len(chosen) < count:
+        new = chosen[-1]
+        apart = torch.minimum(apart, sizes + sizes[new] - 2 * (places @ places[new]))
+        apart[new] = -torch.inf  # whatever rounding says
         chosen.append(int(apart.argmax()))
-        apart = torch.minimum(apart, (places - places[chosen[-1]]).square().sum(1))
     return torch.tensor(chosen)
 
 

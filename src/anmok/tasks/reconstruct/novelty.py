@@ -71,8 +71,10 @@ class ByCode(nn.Module):
         """Codes (N, length) → (N,)."""
         away = codes - self.mean
         along = away @ self.basis.T
-        outside = (away.square().sum(1) - along.square().sum(1)).clamp(min=0)
-        return (along.square() / self.variance).sum(1) + outside / self.rest
+        inside = (along.square() / self.variance).sum(1)
+        if len(self.basis) == len(self.mean):
+            return inside  # nothing is left but rounding
+        return inside + (away - along @ self.basis).square().sum(1) / self.rest
 
     def judge(self, model: Reconstruct, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Strangeness; a code does not say where."""

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 
 from anmok.core.types import Report
+from anmok.data.load import load_data
 from anmok.data.prepare_pictures import PreparedPictures
 from anmok.metrics.proportion import Interval
 from anmok.report.content import Chapter, Figure, Grid, ReportContent, Views
 from anmok.tasks.reconstruct import latent
+from anmok.tasks.reconstruct.choosing import decode
 from anmok.tasks.reconstruct.learning import Reconstruct
 from anmok.tasks.reconstruct.looking import codes_of, seen
 from anmok.tasks.reconstruct.measuring import Measured, class_rows
+from anmok.tasks.reconstruct.unusual import unusual_others, unusual_own
 from anmok.tasks.segment.colours import palette
 
 NAMES = {"psnr": "PSNR, dB", "ssim": "SSIM", "psnr_damaged": "PSNR before, dB", "ssim_damaged": "SSIM before",
@@ -32,6 +35,7 @@ def fill(
     chapters = [_pictures(model, decoded, found, split), *_classes(found, decoded)]
     if len(found.ids) >= FEWEST:
         chapters += _codes(model, decoded, split)
+    chapters += _unusual(model, decoded, split, report)
     told = [] if model.threshold is None else [model.threshold.sentence + "."]
     told += [] if report is None else [row["sentence"] for row in report.tables.get("novelty", ())]
     return replace(
@@ -114,6 +118,16 @@ def _codes(model: Reconstruct, decoded: PreparedPictures, split: str | None) -> 
         drawn = Views("draws", [("", latent.draws(model))], "codes drawn from N(0, 1), decoded; seed 0")
         chapters.append(Chapter("draws", "New pictures", "None of these is a picture of the data.", pictures=[drawn]))
     return chapters
+
+
+def _unusual(model: Reconstruct, decoded: PreparedPictures, split: str | None, report: Report | None) -> list[Chapter]:
+    if model.threshold is None:
+        return []
+    places = [] if report is None else [row["place"] for row in report.tables.get("novelty", ())]
+    others = [
+        unusual_others(model, decode(load_data(place, task="reconstruct"), model.preparation)) for place in places
+    ]
+    return [*others, unusual_own(model, decoded, split)]
 
 
 def _map(codes: latent.Codes, places: np.ndarray, shares: tuple[float, float], colours: np.ndarray | None) -> Views:

@@ -29,9 +29,8 @@ class Duel:
         first, second, gap = self.rows[DECIDES]
         told = f"mean IoU {first:.1%} against {second:.1%}, difference {100 * gap.low:+.1f} to {100 * gap.high:+.1f}"
         if not (gap.low > 0 or gap.high < 0):
-            return (
-                f"On these {self.pictures:,} pictures nothing tells {self.names[0]} and {self.names[1]} apart: {told}."
-            )
+            pair = " and ".join(self.names)
+            return f"On these {self.pictures:,} pictures nothing tells {pair} apart: {told} points."
         better, other = self.names if gap.low > 0 else self.names[::-1]
         return f"{better} is better than {other}: {told} points."
 

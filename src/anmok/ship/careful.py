@@ -1,0 +1,38 @@
+"""A fast way and an exact one together: what the fast one is in doubt about, the exact one answers again.
+
+In bf16 EfficientNet-Lite0 is three times as fast as in float32, and names another class for one hard photograph in
+twenty (measured): always where the first two classes lie close together. Asking again only there costs a fraction of
+asking always, and leaves the decisions those of float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from anmok.ship.engines import Engine, Outputs
+
+
+class Careful:
+    """An `Engine` of two.
+
+    Args:
+        fast, exact: both compute the same graph.
+        doubtful: the fast one's outputs → bool (N,), whether each decision might be another in exact numbers.
+    """
+
+    def __init__(self, fast: Engine, exact: Engine, doubtful: Callable[[Outputs], np.ndarray]) -> None:
+        self._fast, self._exact, self._doubtful = fast, exact, doubtful
+        self.label = f"{fast.label}, close calls again by {exact.label}"
+
+    def run(self, pictures: np.ndarray) -> Outputs:
+        """See `anmok.ship.engines.Engine`."""
+        found = self._fast.run(pictures)
+        again = self._doubtful(found)
+        if not again.any():
+            return found
+        mended = {name: np.array(values) for name, values in found.items()}
+        for name, values in self._exact.run(np.ascontiguousarray(pictures[again])).items():
+            mended[name][again] = values
+        return mended
