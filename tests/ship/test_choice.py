@@ -105,8 +105,8 @@ def test_real_engines_pass_and_can_be_opened_again(artefact):
     for contender in found:
         again = chosen_model(artefact, contender.choice)
         assert again.engine.label == contender.choice.label
-        first = contender.ask()
-        assert [a.labels for a in first] == [a.labels for a in Model(artefact).answer(pixels, [*map(_named, range(9))])]
+        expected = Model(artefact).answer(pixels, [*map(_named, range(9))])
+        assert [a.labels[0] for a in contender.ask()] == [a.labels[0] for a in expected]
 
 
 def _named(number):
