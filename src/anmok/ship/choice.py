@@ -7,6 +7,7 @@ work on the machine costs falls on all alike. bf16 never answers alone but with 
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -92,7 +93,13 @@ def engines_in_float32(artefact: Artefact, pixels: np.ndarray) -> list[Contender
 
 
 def careful_engine(artefact: Artefact, pixels: np.ndarray) -> list[Contender]:
-    """OpenVINO in bf16, with float32 for its close calls, where processor, graph and task allow it; else nothing."""
+    """OpenVINO in bf16, with float32 for its close calls, where processor, graph and task allow it; else nothing.
+
+    Only where `ANMOK_OPENVINO_BF16=1` asks for it: on processors with AMX, a signal with a Python handler (Ctrl-C, loading
+    workers) ended the process with a segmentation fault once OpenVINO had computed in bf16 in it.
+    """
+    if os.environ.get("ANMOK_OPENVINO_BF16") != "1":
+        return []
     answers: Any = Model(artefact).answers
     fast, exact = (_ready(artefact, "openvino", precision) for precision in ("bf16", "float32"))
     if fast is None or exact is None or not hasattr(answers, "slack"):
