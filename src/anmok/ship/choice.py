@@ -95,8 +95,8 @@ def engines_in_float32(artefact: Artefact, pixels: np.ndarray) -> list[Contender
 def careful_engine(artefact: Artefact, pixels: np.ndarray) -> list[Contender]:
     """OpenVINO in bf16, with float32 for its close calls, where processor, graph and task allow it; else nothing.
 
-    Only where `ANMOK_OPENVINO_BF16=1` asks for it: on processors with AMX, a signal with a Python handler (Ctrl-C, loading
-    workers) ended the process with a segmentation fault once OpenVINO had computed in bf16 in it.
+    Only where `ANMOK_OPENVINO_BF16=1` asks for it: on processors with AMX, a signal with a Python handler (Ctrl-C,
+    loading workers) ended the process with a segmentation fault once OpenVINO had computed in bf16 in it.
     """
     if os.environ.get("ANMOK_OPENVINO_BF16") != "1":
         return []
