@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from anmok.core.files import whole_file, write_atomic
+from anmok.core.files import write_atomic
 from anmok.core.types import Prediction
 from anmok.report.tables import WRITERS, write_predictions
+from anmok.tasks.files import FileNames, save_picture
 from anmok.tasks.segment.colours import palette
 from anmok.tasks.segment.naming import background_of
 from anmok.tasks.segment.objects import objects_in
@@ -48,13 +49,13 @@ def write(to: Path, answers: Iterable[Prediction], top: int) -> None:
 
 def _pictured(answers: Iterable[Prediction], to: Path) -> Iterator[Prediction]:
     """The same answers, each written as a class map and an overlay on the way."""
-    names = _Names()
+    names = FileNames()
     for answer in answers:
         if answer.mask is not None:
             name = names(answer.id)
             write_mask(to / "masks" / f"{name}.png", answer.mask)
             if answer.picture is not None:
-                _save(to / "overlays" / f"{name}.jpg", Image.fromarray(answer.picture), format="JPEG", quality=88)
+                save_picture(to / "overlays" / f"{name}.jpg", answer.picture, quality=88)
         yield answer
 
 
@@ -62,29 +63,7 @@ def write_mask(path: Path, mask: np.ndarray) -> None:
     """A class map (H, W) as a palette PNG: pixel values are class ids, colours are for people."""
     image = Image.fromarray(mask.astype(np.uint8), mode="P")
     image.putpalette(palette().tobytes())
-    _save(path, image, format="PNG")
-
-
-def _save(path: Path, image: Image.Image, **options: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as file:
-        image.save(file, **options)
-
-
-class _Names:
-    """A file name for every picture: its own without the ending; with its folder's or a number where two are alike."""
-
-    def __init__(self) -> None:
-        self.given: set[str] = set()
-
-    def __call__(self, picture: str) -> str:
-        path = Path(picture)
-        stem = path.name.replace(":", "-") if ":" in path.name else path.stem  # rows of a table have no ending
-        wished = [stem, f"{path.parent.name}-{stem}", *(f"{stem}-{number}" for number in range(2, len(self.given) + 3))]
-        # File systems that do not tell capitals apart must not lose one of two.
-        name = next(name for name in wished if name.lower() not in self.given)
-        self.given.add(name.lower())
-        return name
+    save_picture(path, image)
 
 
 def _coco(answers: Iterable[Prediction]) -> Iterator[bytes]:
