@@ -15,11 +15,14 @@ half-open, float32. Labels are class ids from 0; background, where a network nee
     boxes    float32 (M, 4), M may be 0
     labels   int64 (M,)
     regions  float32 (R, 4): proposals, only where `takes_regions`, and then in evaluation too
+    masks    bool (M, H, W), only where the network draws masks
 
 `losses` uses no parameters, only outputs: distributed training sees all of the network in its forward. It computes in
 float32 whatever the outputs' precision. `detect` sorts by score, cuts boxes off at `sizes`, and needs no gradient.
 
-A network may offer `stages_by_hand` (R-CNN's SVMs): what is fitted in closed form, see `_region_heads`.
+Two kinds of networks are not trained by descent alone. `net.measure(targets)` (Fast R-CNN) must be called once before,
+with every training picture's target. `net.solves` (R-CNN, SPPnet) maps names to what is fitted in closed form after,
+see `_region_svm`.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ class RegionSVM(nn.Module):
     def forward(self, pictures: Tensor, targets: Sequence[Target] | None = None) -> RegionFeatures:
         """(N, C, H, W) and the targets' regions → their features; while training, of a sample of them."""
         self.accepts.check(pictures)
-        regions, labels = given_regions(targets), None
+        regions, labels = given_regions(pictures, targets), None
         if self.training and targets is not None and "labels" in targets[0]:
             check_targets(targets, len(pictures), self.num_classes)
             chosen = choose(regions, targets, count=self.count, positives=self.positives, lowest=self.lowest)

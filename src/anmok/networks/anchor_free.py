@@ -49,7 +49,7 @@ CARD = Card(
     "decided by how well they already do, and the score learns to tell how well the box lies.",
     fixed="Anchor boxes had to be tuned to each data set; matching by overlap with them gave learning signals that had "
     "little to do with the answers; and scores said nothing about the boxes they came with.",
-    cost="With its own encoder 2.6 million parameters, and for a 192 × 192 picture 0.37 billion multiply-adds.",
+    cost="With its own encoder 2.4 million parameters, and for a 192 × 192 picture 0.37 billion multiply-adds.",
     reach_for="Detection, nowadays: from scratch on a thousand pictures, or on any pretrained encoder of the zoo.",
     avoid="Reading history: the R-CNNs and YOLO v1 show each idea alone. For masks, Mask R-CNN.",
     differences=(

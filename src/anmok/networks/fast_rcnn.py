@@ -57,7 +57,7 @@ class FastRCNN(nn.Module):
     def forward(self, pictures: Tensor, targets: Sequence[Target] | None = None) -> RegionAnswers:
         """(N, C, H, W) and the targets' regions → answers; while training, for a sample of them."""
         self.accepts.check(pictures)
-        regions = given_regions(targets)
+        regions = given_regions(pictures, targets)
         maps = self.backbone(pictures)  #     N, 512, H / 16, W / 16
         if not self.training or targets is None:
             return self.roi_heads(maps, regions)
@@ -81,16 +81,20 @@ class FastRCNN(nn.Module):
         return self.roi_heads.detect(outputs, sizes, score=score, nms=nms, limit=limit)
 
 
-def given_regions(targets: Sequence[Target] | None) -> list[Tensor]:
-    """The proposals of every picture.
+def given_regions(pictures: Tensor, targets: Sequence[Target] | None) -> list[Tensor]:
+    """The proposals of every picture; without any targets the whole picture is its one region, for looking at the
+    network.
 
     Raises:
-        UsageError: there are none.
+        UsageError: there are targets, but none of them has regions.
     """
-    if targets is None or any("regions" not in target for target in targets):
+    if targets is None:
+        height, width = pictures.shape[2:]
+        return [pictures.new_tensor([[0, 0, width, height]], dtype=torch.float32) for _ in pictures]
+    if any("regions" not in target for target in targets):
         raise UsageError(
             "this network looks at regions it is given",
-            got="no regions",
+            got="targets without regions",
             allowed="net(pictures, [{'regions': float (R, 4)}, …])",
             fix="proposals of selective search, or faster_rcnn, which makes its own",
         )
