@@ -190,3 +190,32 @@ sys.exit(run(["predict", *sys.argv[1:]]))
     with verb.in_float32(run):
         expected = run.predict(cats)
     assert [row["label"] for row in rows] == [answer.labels[0] for answer in expected if answer.labels]
+
+
+def test_eight_bits_within_the_loss(run: anmok.Run, tmp_path: Path) -> None:
+    pytest.importorskip("nncf")
+    found = anmok.export(run, int8=True, max_loss=0.2, out=tmp_path / "small.anmok")
+    loss, artefact = found.parity["8 bits"], read_artefact(found.path)
+    assert found.numbers == artefact.manifest.numbers == "int8" and loss.holds and loss.labelled
+    assert loss.pictures == run.card["data"]["splits"]["val"] and 0 <= loss.kept < loss.layers
+    assert loss.before == run.metrics["val"]["accuracy"]["value"]
+    assert b"QuantizeLinear" in artefact.graph.onnx and loss.sentence in artefact.card
+    assert len(artefact.graph.onnx) < 0.7 * len(verb.to_onnx(run.network, run.preparation, ("logits",)).onnx)
+
+
+def test_eight_bits_that_cost_too_much_are_refused(run: anmok.Run, tmp_path: Path, monkeypatch) -> None:
+    """A graph that answers otherwise, whoever made it, is judged by the file's own answers."""
+    from anmok.ship.quantise import Quantised
+    from anmok.verbs import int8
+
+    ruined = verb.to_onnx(Swapped(run.network), run.preparation, ("logits",))
+    monkeypatch.setattr(int8, "quantise", lambda *_: Quantised(ruined, 16, 3))
+    with pytest.raises(ParityError, match=r"accuracy 100.0% in float32, .* in 8 bits on \d+ pictures; 3 of 16"):
+        anmok.export(run, int8=True, out=tmp_path / "small.anmok")
+    assert not list(tmp_path.iterdir())
+
+
+def test_eight_bits_need_pictures(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--data"):
+        anmok.export(anmok.Classifier(nn.Sequential(nn.Conv2d(3, 4, 8, 8), nn.Flatten(), nn.Linear(3136, 3))),
+                     int8=True, out=tmp_path / "a.anmok")  # fmt: skip

@@ -67,7 +67,8 @@ class Parity:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for manifests and cards; of the pictures that differ a few."""
-        return asdict(self) | {"different": list(self.different[:LISTED]), "differ": len(self.different)}
+        listed = {"different": list(self.different[:LISTED]), "differ": len(self.different)}
+        return asdict(self) | listed | {"sentence": self.sentence}
 
     def demand(self, what: str, fix: str) -> None:
         """Raise `ParityError` with the figures where the comparison fails."""

@@ -17,12 +17,12 @@ from typing import Any
 from torch import nn
 
 from anmok.core.errors import DataError, ParityError, UsageError
-from anmok.core.types import Dataset, Pictures
+from anmok.core.types import Dataset, Entry, Pictures
 from anmok.data.load import load_data
 from anmok.data.split import load_split
 from anmok.data.stores import PathPictures
 from anmok.engine.devices import choose
-from anmok.ship.artefact import Artefact, Manifest, read_artefact, write_artefact
+from anmok.ship.artefact import Artefact, Graph, Manifest, read_artefact, write_artefact
 from anmok.ship.container import SUFFIX
 from anmok.ship.gate import Parity, compare
 from anmok.ship.graph import to_onnx, to_openvino
@@ -31,6 +31,7 @@ from anmok.ship.odd_pictures import make_odd_pictures
 from anmok.ship.runtime import Model
 from anmok.tasks._kind import Cargo, Shipping
 from anmok.verbs import card as cards
+from anmok.verbs.int8 import Loss, in_int8
 from anmok.verbs.opened import OpenedRun, subject_of
 from anmok.verbs.planning import read_settings
 from anmok.verbs.settings import ExportSettings, PredictSettings
@@ -44,16 +45,16 @@ _PACKAGES = ("onnx", "onnxruntime", "openvino")
 
 @dataclass(frozen=True)
 class Exported:
-    """A shipped model on the disk. `parity`: what was compared, by the pictures' kind."""
+    """A shipped model on the disk. `parity`: what was compared, by the pictures' kind; `8 bits`: what those cost."""
 
     path: Path
     sha256: str
     numbers: str
-    parity: Mapping[str, Parity]
+    parity: Mapping[str, Parity | Loss]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        parity = {name: found.to_json() | {"sentence": found.sentence} for name, found in self.parity.items()}
+        parity = {name: found.to_json() for name, found in self.parity.items()}
         size = self.path.stat().st_size
         return {"path": str(self.path), "bytes": size, "sha256": self.sha256, "numbers": self.numbers, "parity": parity}
 
@@ -75,17 +76,35 @@ def export(subject: Subject | nn.Module | str | Path, *, quiet: bool = True, **s
     out = _target(one, asked.out)
     terminal = Terminal(quiet)
     with terminal.hearing_warnings(), tempfile.TemporaryDirectory() as folder:
-        draft = _draft(one, cargo_of(one), asked)
-        corpora = {"odd pictures": _odd(Path(folder)), **_own(one, asked.data)}
-        write_artefact(Path(folder, "draft.anmok"), draft)
-        parity = _judged(one, read_artefact(Path(folder, "draft.anmok")), corpora, terminal)
-    for name, found in parity.items():
-        terminal.say(f"{name}: {found.sentence}")
-    told = {name: found.to_json() | {"sentence": found.sentence} for name, found in parity.items()}
-    manifest = replace(draft.manifest, parity=told)
+        found, shipped = _found(one, asked, Path(folder), terminal)
+    for name, what in found.items():
+        terminal.say(f"{name}: {what.sentence}")
+    manifest = replace(shipped.manifest, parity={name: what.to_json() for name, what in found.items()})
     card = one.card if isinstance(one, OpenedRun) else {}
-    digest = write_artefact(out, Artefact(manifest, draft.graph, model_card(manifest, card)))
-    return Exported(out, digest, manifest.numbers, parity)
+    digest = write_artefact(out, Artefact(manifest, shipped.graph, model_card(manifest, card)))
+    return Exported(out, digest, manifest.numbers, found)
+
+
+def _found(
+    one: Subject, asked: ExportSettings, folder: Path, terminal: Terminal
+) -> tuple[dict[str, Parity | Loss], Artefact]:
+    """What the comparisons found, and the model that passed them. Raises `ParityError` where it does not."""
+    place, own = folder / "draft.anmok", _own(one, asked)
+    form = to_openvino if asked.to == "openvino" else _as_it_is
+    draft = _draft(one, cargo_of(one))
+    write_artefact(place, replace(draft, graph=form(draft.graph)))
+    shipped = read_artefact(place)
+    found: dict[str, Parity | Loss] = {**_judged(one, shipped, {"odd pictures": _odd(folder), **own.corpus}, terminal)}
+    if asked.int8:
+        if own.judging is None or own.calibrating is None:
+            raise UsageError("8 bits are measured on pictures", got="a network without a run", fix="--data PICTURES")
+        terminal.say("quantising, and measuring what it costs …")
+        shipped, found["8 bits"] = in_int8(draft, form, own.calibrating, own.judging, asked.max_loss, place)
+    return found, shipped
+
+
+def _as_it_is(graph: Graph) -> Graph:
+    return graph
 
 
 def cargo_of(one: Subject) -> Cargo:
@@ -104,10 +123,8 @@ def _target(one: Subject, out: Path | None) -> Path:
     return one.path / f"{name}{SUFFIX}"
 
 
-def _draft(one: Subject, cargo: Cargo, asked: ExportSettings) -> Artefact:
+def _draft(one: Subject, cargo: Cargo) -> Artefact:
     graph = to_onnx(cargo.network, one.preparation, cargo.outputs)
-    if asked.to == "openvino":
-        graph = to_openvino(graph)
     manifest = Manifest(one.kind.name, one.title, one.preparation, cargo.outputs, cargo.answers, origin=_origin(one))
     return Artefact(manifest, graph)
 
@@ -143,13 +160,31 @@ def _odd(folder: Path) -> _Corpus:
     return _Corpus(PathPictures(), paths, [Path(path).name for path in paths])
 
 
-def _own(one: Subject, data: Path | None) -> dict[str, _Corpus]:
+@dataclass(frozen=True)
+class _Own:
+    """A subject's own pictures: `judging` to compare on, under `name`; `calibrating` to measure ranges on."""
+
+    name: str = ""
+    judging: Dataset | None = None
+    calibrating: Dataset | None = None
+
+    @property
+    def corpus(self) -> dict[str, _Corpus]:
+        """What to compare on, beside odd pictures."""
+        if self.judging is None:
+            return {}
+        entries = self.judging.entries
+        corpus = _Corpus(self.judging.pictures, [entry.locator for entry in entries], [entry.id for entry in entries])
+        return {self.name: corpus}
+
+
+def _own(one: Subject, asked: ExportSettings) -> _Own:
     """The run's validation pictures, or the ones the person named; of a network without a run: none needed."""
-    if data is not None:
-        found = load_data(data)
-        return {f"pictures of {data}": _corpus(found, None)}
+    if asked.data is not None:
+        given = load_data(asked.data)
+        return _Own(f"pictures of {asked.data}", given, given)
     if not isinstance(one, OpenedRun):
-        return {}
+        return _Own()
     place, settings = read_settings(one.folder)
     try:
         dataset = load_split(load_data(place, **settings.reading), one.path / "split.csv")
@@ -157,12 +192,12 @@ def _own(one: Subject, data: Path | None) -> dict[str, _Corpus]:
         raise DataError("nothing shows that a shipped model answers alike: the run's pictures have moved", path=place,
                         got=error.what, fix="--data with pictures like them") from error  # fmt: skip
     split = next((name for name in ("val", "test", "train") if name in dataset.splits), None)
-    return {f"the run's {split or 'own'} pictures": _corpus(dataset, split)}
+    judging, training = (replace(dataset, entries=_of_split(dataset, name)) for name in (split, "train"))
+    return _Own(f"the run's {split or 'own'} pictures", judging, training if training.entries else judging)
 
 
-def _corpus(dataset: Dataset, split: str | None) -> _Corpus:
-    entries = dataset.entries if split is None else dataset.split(split)
-    return _Corpus(dataset.pictures, [entry.locator for entry in entries], [entry.id for entry in entries])
+def _of_split(dataset: Dataset, split: str | None) -> Sequence[Entry]:
+    return dataset.entries if split is None else dataset.split(split)
 
 
 def _judged(one: Subject, artefact: Artefact, corpora: Mapping[str, _Corpus], terminal: Terminal) -> dict[str, Parity]:

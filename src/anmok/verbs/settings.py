@@ -237,6 +237,7 @@ class ExportSettings(Settings):
 
     to: Literal["onnx", "openvino"] = Field("onnx", description="The graph's form; ONNX runs on OpenVINO, too.")
     int8: bool = Field(False, description="Whole numbers for weights and maps, where that keeps the accuracy.")
+    max_loss: Share = Field(0.01, description="Accuracy that --int8 may cost, a share of the validation pictures.")
     out: Path | None = Field(None, description="The .anmok file; default: in the run's folder, or here.")
     data: Path | None = Field(None, description="Pictures to compare on; default: the run's validation pictures.")
     weights: str | None = Field(None, description=WEIGHTS)
