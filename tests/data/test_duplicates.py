@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from copied_pictures import CHANGES, PHOTOGRAPHS, TEXTURES, digits, garments, jpeg, planted_and_found, search, tiles
 from PIL import Image
 
@@ -11,6 +12,7 @@ from anmok.core.preparation import Preparation
 from anmok.data import cache
 from anmok.data.duplicates import Copy, Duplicates, find_duplicates
 from anmok.data.load import load_data
+from anmok.data.near_copies import _smallest
 
 
 def missed(shares: dict[str, float]) -> dict[str, float]:
@@ -107,3 +109,11 @@ def test_sides_and_labels() -> None:
     sides = ["train", "test", "train", None]
     assert found.torn(sides) == [(0, 1)] and found.leaked(sides, "test") == [1]
     assert found.contradicting([0, 0, 1, 2]) == [(2, 3)] and found.contradicting([0, None, 1, None]) == []
+
+
+@pytest.mark.parametrize("columns", [3, 7, 40, 300, 1003])
+def test_the_smallest_values_and_where_they_stand(columns: int) -> None:
+    values = torch.from_numpy(np.random.default_rng(columns).permutation(5 * columns).reshape(5, columns))
+    found = _smallest(values, min(7, columns))
+    order = values.argsort(dim=1)[:, :7]
+    assert torch.equal(found[1], order) and torch.equal(found[0], values.gather(1, order))
