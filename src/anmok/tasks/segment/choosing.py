@@ -33,7 +33,7 @@ from anmok.tasks.segment.recipe import SegmentRecipe, choose_recipe
 
 SMALL, MIDDLE = 128, 320  # sides: up to the first pictures stay as they are; up to the second they are padded
 TOUCHING = 0.1  # of objects that touch another, from which on seams are learned
-PRETRAINED = 64  # shorter side in pixels from which an encoder that knows photographs is worth its cost
+PHOTOGRAPH = 160  # shorter side in pixels from which colour pictures are taken for photographs
 EMBEDDED = "unet:efficientnet_lite0"  # its ImageNet weights are installed with anmok
 SIDE = 256  # of what the network sees of larger ones
 VISIBLE = 10  # pixels across that a structure must keep when pictures are made smaller
@@ -120,15 +120,15 @@ def _wants_seams(dataset: Dataset, seen: Seen, asked: Asked, voice: Voice) -> bo
 def starting_point(seen: Seen, asked: Asked) -> tuple[str, str] | None:
     """The network and the published weights its encoder starts from; None to start from nothing.
 
-    Pictures from `PRETRAINED` pixels on start from the encoder whose weights are installed with anmok: few people
-    annotate enough of them to do without. Another network does where `--weights` asks for it.
+    Photographs start from the encoder whose weights are installed with anmok. Another network does where `--weights`
+    asks for it.
     """
     if asked.weights == RANDOM:
         return None
     if asked.net != "auto":
         return None if asked.weights is None else (asked.net, asked.weights)
-    large = len(seen.sizes) and np.median(seen.sizes.min(1)) >= PRETRAINED
-    return (EMBEDDED, asked.weights or version_here(EMBEDDED)) if large or asked.weights else None
+    photographs = seen.channels == 3 and len(seen.sizes) and np.median(seen.sizes.min(1)) >= PHOTOGRAPH
+    return (EMBEDDED, asked.weights or version_here(EMBEDDED)) if photographs or asked.weights else None
 
 
 def _normalised_as(preparation: Preparation, start: tuple[str, str] | None) -> Preparation:
