@@ -78,7 +78,7 @@ class Moves:
             left, top, right, bottom = area
             x, y = self._points(patches, area).floor_().unbind(-1)
             outside = ((x < 0) | (x >= width) | (y < 0) | (y >= height)).numpy()
-            place = y.clamp_(0, height - 1).mul_(width).add_(x.clamp_(0, width - 1)).int().numpy()
+            place = y.int().clamp_(0, height - 1).mul_(width).add_(x.int().clamp_(0, width - 1)).numpy()
             for canvas, source, at, beyond in zip(
                 self.canvas[patches], self.source[patches], place, outside, strict=True
             ):

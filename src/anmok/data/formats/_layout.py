@@ -18,7 +18,7 @@ from anmok.data.names import split_named
 
 PICTURE_WORDS = frozenset(
     {"images", "image", "imgs", "img", "jpegimages", "pngimages", "pictures", "picture", "pics", "photos", "photo"}
-    | {"leftimg8bit", "rgb", "input", "inputs", "frames", "jpgs", "jpg", "png", "x", "이미지", "사진", "원천데이터"}
+    | {"leftimg8bit", "rgb", "input", "inputs", "frames", "jpgs", "jpg", "png", "이미지", "사진", "원천데이터"}
 )
 LABEL_WORDS = frozenset(
     {"labels", "label", "annotations", "annotation", "annots", "annot", "anno", "annos", "bboxes", "boxes", "xmls"}
@@ -27,8 +27,8 @@ LABEL_WORDS = frozenset(
 MASK_WORDS = frozenset(
     {"masks", "mask", "labels", "label", "segmentationclass", "segmentationclassraw", "segmentations", "segmentation"}
     | {"annotations", "annotation", "annots", "annot", "ann", "gt", "gts", "groundtruth", "gtfine", "gtcoarse", "seg"}
-    | {"labelids", "labeltrainids", "trimaps", "trimap", "target", "targets", "truth", "manual", "manual1", "lbl"}
-    | {"1st", "ground", "matte", "mattes", "y", "마스크"}
+    | {"labelids", "labeltrainids", "trimaps", "trimap", "truth", "manual", "manual1", "lbl"}
+    | {"1st", "ground", "matte", "mattes", "마스크"}
 )  # fmt: skip
 
 

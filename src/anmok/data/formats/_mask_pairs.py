@@ -18,7 +18,7 @@ INSTANCE_WORDS = frozenset({"segmentationobject", "instanceids", "instances", "i
 _SHOWN_WORDS = frozenset({"color", "colors", "colour", "colours", "visualized", "vis", "overlay", "preview", "rgb"})
 _NAME_WORDS = MASK_WORDS | INSTANCE_WORDS | _SHOWN_WORDS | {"ids", "id", "class", "classes", "semantic", "final"}
 _ROLES = MASK_WORDS | PICTURE_WORDS | INSTANCE_WORDS | _SHOWN_WORDS | {"raw", "semantic"}
-_NOT_IN_NAMES = frozenset({"y", "x", "png", "jpg", "input", "target", "1st", "ground"})
+_NOT_IN_NAMES = frozenset({"png", "jpg", "input", "1st", "ground"})
 _BEST = ("labeltrainids", "segmentationclass", "segmentationclassraw", "labelids", "manual1", "manual", "gt", "labels")
 _PARTS = frozenset({"train", "training", "val", "validation", "test", "testing"})
 _MOST_CLASSES = 254
@@ -27,13 +27,15 @@ _MOST_CLASSES = 254
 @dataclass
 class Paired:
     """`masks`: picture → (extra words, mask) of each of its masks; `dangling`: masks without a picture; `others`:
-    masks of other kinds than the one chosen, and why they are passed over; `alone`: pictures without a mask."""
+    masks of other kinds than the one chosen, and why they are passed over; `alone`: pictures without a mask; `loose`:
+    masks whose folder does not match their picture's."""
 
     masks: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     dangling: list[str] = field(default_factory=list)
     others: dict[str, str] = field(default_factory=dict)
     alone: list[str] = field(default_factory=list)
     instances: frozenset[str] = frozenset()
+    loose: int = 0
 
     @property
     def kind(self) -> str:
@@ -57,6 +59,7 @@ def pair(paths: Iterable[str]) -> Paired:
         if picture is None:
             paired.dangling.append(mask)
         else:
+            paired.loose += sorted_out.is_loose(mask, picture)
             found[picture][_family(mask)].append((extra, mask))
     best = _best_family(found)
     for picture, families in found.items():
@@ -150,6 +153,11 @@ class _Sorted:
                 return called[0], ""
         return None, ""
 
+    def is_loose(self, mask: str, picture: str) -> bool:
+        """Whether the folders of the two say nothing of their belonging together."""
+        one, other = (place(path.rpartition("/")[0], _ROLES) for path in (mask, picture))
+        return one[: len(other)] != other
+
     @staticmethod
     def _one(found: Iterable[str], mask: str) -> str | None:
         """The only picture, or of several the one written most alike."""
@@ -158,6 +166,13 @@ class _Sorted:
             base = posixpath.splitext(mask.rpartition("/")[2])[0]
             found = [path for path in found if posixpath.splitext(path.rpartition("/")[2])[0] == base] or found
         return found[0] if len(found) == 1 else None
+
+
+def has_masks(paths: Iterable[str]) -> bool:
+    """Whether some of the folders sound like masks and others do not."""
+    folders = {path.rpartition("/")[0] for path in paths}
+    roles = {_role(f"{folder}/x") in ("mask", "instances") for folder in folders}
+    return len(roles) > 1
 
 
 def _role(path: str) -> str:

@@ -14,6 +14,7 @@ from anmok.core.errors import DataError
 from anmok.core.registry import register
 from anmok.core.types import Dataset, Entry, Quarantined, Skipped
 from anmok.data.formats._domains import sound_like_domains
+from anmok.data.formats._mask_pairs import has_masks
 from anmok.data.names import alike_warnings, class_name, class_order, split_named
 from anmok.data.source import Recognition, Source
 from anmok.data.stores import FilePictures
@@ -90,6 +91,8 @@ class ClassFolders:
             return Recognition(0.2, f"folders {', '.join(sorted(classes)[:4])}, which do not sound like classes")
         if sound_like_domains(classes):
             return Recognition(0.6, f"two folders, {' and '.join(sorted(classes))}: rather to be translated")
+        if has_masks(pictures):
+            return Recognition(0.7, f"{len(classes)} folders, some of which sound like masks")
         if layout.split_at is not None:
             return Recognition(0.95, f"folders for a split, with {len(classes)} class folders in them")
         return Recognition(0.9, f"{len(classes)} class folders")

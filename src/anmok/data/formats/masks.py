@@ -48,8 +48,12 @@ class MaskFolders:
             return Recognition(0.0, "no folder of masks, and no pictures with a mask beside them")
         picture, ((_, mask), *_) = next(iter(found.masks.items()))
         why = f"{len(found.masks)} pictures with masks, such as {readable(picture)} with {readable(mask)}"
-        share = len(found.masks) / max(1, len(found.masks) + len(found.dangling))
-        return Recognition(0.88 if share >= 0.5 else 0.3, why)
+        count = len(found.masks)
+        if 2 * count < count + len(found.dangling):
+            return Recognition(0.3, why)
+        if found.loose > 0.1 * count:
+            return Recognition(0.5, why)
+        return Recognition(0.96 if 2 * count >= count + len(found.alone) else 0.88, why)
 
     def read(self, source: Source) -> Dataset:
         """Every picture with a mask becomes an entry; those whose mask does not fit are set aside, one by one.

@@ -26,6 +26,7 @@ from anmok.data.walk import readable
 
 _SAMPLED = 40  # pictures whose sizes are looked at to recognise halves
 _ALIKE = 0.5  # share of names that two folders must have in common to be pairs
+_ALONE = 0.75  # share of pictures that must be in them: A and B beside C are classes, numbered alike
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Pairs:
         pictures = source.sorted_files[0]
         asked = source.options.task == "translate"
         if matched := _match(pictures, any_names=asked):
-            share = 2 * len(matched.pairs) / len(pictures)
-            if share > _ALIKE:
+            paired, placed = 2 * len(matched.pairs), 2 * len(matched.pairs) + len(matched.alone)
+            if paired > _ALIKE * placed and (asked or placed > _ALONE * len(pictures)):
                 a, b = matched.names
                 told = "" if asked else "; if these are classes: --format class_folders"
                 return Recognition(1.0, f"{len(matched.pairs)} pictures of the same names in {a} and {b}{told}")

@@ -42,11 +42,12 @@ class Yolo:
             described = describe(source)
         except DataError as error:
             return Recognition(0.9, str(error))
-        if described is not None and described.is_yaml:
-            return Recognition(0.96, f"{readable(described.file)} names {len(described.names)} classes")
-        if not source.is_folder:
+        if not source.is_folder and (described is None or not described.is_yaml):
             return Recognition(0.0, "a file, not a description of YOLO")
         texts = [path for path, found in _texts(source).items() if found]
+        if described is not None and described.is_yaml:
+            sure = 0.96 if texts or not source.is_folder else 0.6
+            return Recognition(sure, f"{readable(described.file)} names {len(described.names)} classes")
         sampled = texts[:: len(texts) // _SAMPLED + 1]
         told = [path for path in sampled if _looks_like_labels(source.root / path)]
         if not told or 2 * len(told) < len(sampled):
