@@ -7,6 +7,7 @@ import math
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,26 @@ def test_evaluation_sees_averages_and_best_keeps_them(tmp_path: Path) -> None:
         by_hand.append(average)
     assert seen == pytest.approx([by_hand[3], by_hand[7]], rel=1e-5)
     assert saved_weight(tmp_path, "best") == task.net.w.item() == seen[1]
+
+
+def test_a_phase_may_stay_out_of_the_average(tmp_path: Path) -> None:
+    task, other = ScalarTask(average=0.5), Scalar()
+    rival = Phase("rival", {"other": other}, torch.optim.SGD(other.parameters(), 1.0), lambda _: {"loss": other.w},
+                  averaged=False)  # fmt: skip
+    stage = task.stages()[0].build()
+    assert isinstance(stage, Stage)
+    seen: list[tuple[float, float]] = []
+
+    def evaluate() -> dict[str, float]:
+        seen.append((task.net.w.item(), other.w.item()))
+        return {"score": 0.0}
+
+    both = replace(stage, phases=[*stage.phases, rival], evaluate=evaluate, monitor="score")
+    task.stages = lambda: [Plan("both", lambda: both)]  # type: ignore[method-assign]
+    task.networks = lambda: {"net": task.net, "other": other}  # type: ignore[method-assign]
+    go(tmp_path, task)
+    assert [place for _, place in seen] == [-4.0, -8.0]  # where its steps took it
+    assert seen[0][0] > -4 and seen[1][0] > -8  # the average lags behind
 
 
 def test_modes_survive_an_evaluation(tmp_path: Path) -> None:

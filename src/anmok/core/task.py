@@ -40,6 +40,7 @@ class Phase:
         schedule: progress of the stage in [0, 1] → factor on every parameter group's initial learning rate.
         every: the phase runs at steps divisible by this.
         clip: largest gradient norm, or None.
+        averaged: its networks take part in the stage's average; a GAN's discriminator need not.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Phase:
     schedule: Callable[[float], float] | None = None
     every: int = 1
     clip: float | None = None
+    averaged: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Stage:
             evaluation, and the last weights are the best.
         monitor: which figure decides what is best, and whether it should be `max` or `min`.
         patience: epochs without a better figure before the stage stops early; None: never.
-        average: decay a step of an exponential moving average over the weights of all phases; None: no average.
+        average: decay a step of an exponential moving average over the weights of `averaged` phases; None: no average.
     """
 
     name: str

@@ -39,7 +39,7 @@ class Descent:
             for network in phase.networks.values():
                 network.train()
         self.phases: list[PhaseRunner] = runners(stage, session)
-        networks = [network for phase in stage.phases for network in phase.networks.values()]
+        networks = [network for phase in stage.phases if phase.averaged for network in phase.networks.values()]
         self.average = None if stage.average is None else Average(networks, stage.average)
         self.meter = Meter(session.devices.device, session.folder.path)
         self.forecast: Forecast | None = None
