@@ -7,9 +7,10 @@ from anmok.core.errors import UsageError
 from anmok.core.targets import Frame
 from anmok.data.known import BUILT, _scenes
 from anmok.data.load import load_data
+from anmok.data.samples import FASHION_MNIST
 from anmok.data.samples.damaged import damaged
 from anmok.data.samples.domains import domains
-from anmok.data.samples.garments import FASHION_MNIST, garments
+from anmok.data.samples.garments import garments
 from anmok.data.samples.scenes import FEWEST, MOST, STAYS_VISIBLE, as_segmentation, compose, scenes
 
 

@@ -6,7 +6,8 @@ from PIL import Image
 
 from anmok.core.errors import UsageError
 from anmok.explain import Explanation
-from anmok.explain.overlay import explanation_png, overlay
+from anmok.explain.figure import explanation_png
+from anmok.explain.overlay import overlay
 
 
 def test_cold_places_show_the_picture_and_hot_ones_the_colour():

@@ -69,7 +69,8 @@ def fingerprint(dataset: Dataset) -> Fingerprint:
 
     Files are known by size and time of their last change, rows by their pixels; nothing is decoded.
     """
-    items = {entry.id: _item(dataset, entry) for entry in dataset.entries}
+    told: dict[tuple[int, str | None, str | None], bytes] = {}  # the same few for all entries of a class and split
+    items = {entry.id: _item(dataset, entry, told) for entry in dataset.entries}
     return Fingerprint(_digest(dataset.classes, items), dataset.classes, items)
 
 
@@ -85,16 +86,23 @@ def difference(before: Fingerprint, now: Fingerprint) -> Difference:
     )
 
 
-def _item(dataset: Dataset, entry: Entry) -> str:
-    # A class by its name: one class more must not change all items.
-    target = dataset.classes[entry.target] if isinstance(entry.target, int) else repr(entry.target)
-    told = json.dumps([target, entry.split, entry.group]).encode()
+def _item(dataset: Dataset, entry: Entry, known: dict[tuple[int, str | None, str | None], bytes]) -> str:
+    if isinstance(entry.target, int):
+        kind = (entry.target, entry.split, entry.group)
+        # A class by its name: one class more must not change all items.
+        told = known.get(kind) or known.setdefault(kind, _told(dataset.classes[entry.target], entry))
+    else:
+        told = _told(repr(entry.target), entry)
     identity = _identity(dataset, entry.locator)
     if isinstance(entry.target, Partner):
         identity += b"\0" + _identity(dataset, entry.target.locator)
     if dataset.masks is not None:
         identity += b"\0" + _gone_or(lambda: dataset.masks.identity(entry.target))  # type: ignore[union-attr]
     return hashlib.blake2b(told + b"\0" + identity, digest_size=8).hexdigest()
+
+
+def _told(target: str, entry: Entry) -> bytes:
+    return json.dumps([target, entry.split, entry.group]).encode()
 
 
 def _identity(dataset: Dataset, locator: str | int) -> bytes:

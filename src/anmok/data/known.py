@@ -10,10 +10,7 @@ from anmok.core.errors import DataError
 from anmok.core.types import Dataset
 from anmok.data import samples
 from anmok.data.places import cache_folder
-from anmok.data.samples.damaged import damaged
-from anmok.data.samples.domains import domains
-from anmok.data.samples.garments import FASHION_MNIST
-from anmok.data.samples.scenes import as_segmentation, scenes
+from anmok.data.samples import FASHION_MNIST
 
 _FASHION_MNIST_LABELS = {  # SHA-256 of the label bytes of the published parts
     "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7": "training",
@@ -85,19 +82,37 @@ class Built:
     make: Callable[[str], Dataset]
 
 
+# What makes them is imported when one is asked for: SciPy's filters take a third of a second.
 def _scenes(side: int, train: int, test: int) -> Built:
     def make(task: str) -> Dataset:
+        from anmok.data.samples.scenes import as_segmentation, scenes
+
         dataset = scenes(train, test, side)
         return dataset if task == "detect" else as_segmentation(dataset)
 
     return Built(("detect", "segment"), make)
 
 
+def _domains(task: str) -> Dataset:
+    from anmok.data.samples.domains import domains
+
+    return domains()
+
+
+def _damaged(how: str) -> Built:
+    def make(task: str) -> Dataset:
+        from anmok.data.samples.damaged import damaged
+
+        return damaged(how)
+
+    return Built(("reconstruct",), make)
+
+
 BUILT: dict[str, Built] = {
     "scenes": _scenes(128, 600, 200),
     "scenes-96": _scenes(96, 600, 200),
     "scenes-192": _scenes(192, 1000, 300),
-    "domains": Built(("translate",), lambda task: domains()),
-    "noisy": Built(("reconstruct",), lambda task: damaged("noise")),
-    "masked": Built(("reconstruct",), lambda task: damaged("strokes")),
+    "domains": Built(("translate",), _domains),
+    "noisy": _damaged("noise"),
+    "masked": _damaged("strokes"),
 }

@@ -53,8 +53,9 @@ def assign_splits(dataset: Dataset, *, val: float = 0.15, test: float | None = N
     parts = (_cut_groups if grouped else _cut_singles)(pool, shares, seed)
     chosen = {entry.id: part for part, entries in parts.items() for entry in entries}
     entries = [
-        replace(entry, split=chosen.get(entry.id, "train")) if entry.split in (None, "train") else entry
+        entry if part == entry.split else replace(entry, split=part)
         for entry in dataset.entries
+        for part in (chosen.get(entry.id, entry.split or "train"),)
     ]
     warnings += _group_leaks(entries)
     if cut:

@@ -16,7 +16,7 @@ from anmok.anatomy.dissect import anatomy
 from anmok.core.errors import UsageError, nearest, unknown_name
 from anmok.core.registry import Registry
 from anmok.explain._explanation import Explainer, Explanation
-from anmok.explain.overlay import explanation_png
+from anmok.explain.figure import explanation_png
 from anmok.explain.verdict import Verdict, judge
 from anmok.verbs.opened import OpenedRun, subject_of
 from anmok.verbs.predict import prepared_picture

@@ -15,6 +15,18 @@ from pathlib import Path
 from anmok.core.errors import DataError, unknown_name
 
 _ROOM = Path(__file__).parent
+FASHION_MNIST = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 
 
 def names() -> list[str]:

@@ -12,18 +12,6 @@ from scipy import ndimage
 from anmok.data import samples
 from anmok.data.samples.make import read
 
-FASHION_MNIST = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
 PARTS = {"train": "train", "test": "t10k"}
 SIDE = 28
 _DARK = 12  # grey levels: what is darker may be ground

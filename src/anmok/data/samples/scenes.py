@@ -19,7 +19,8 @@ from anmok.core.regions import RunLengths
 from anmok.core.seeds import numpy_generator
 from anmok.core.targets import ObjectMasks, Objects
 from anmok.core.types import Dataset, Entry, RowAccount
-from anmok.data.samples.garments import FASHION_MNIST, SIDE, Garments, garments
+from anmok.data.samples import FASHION_MNIST
+from anmok.data.samples.garments import SIDE, Garments, garments
 from anmok.data.samples.grounds import ground, rgb
 from anmok.data.stores import ArrayPictures
 
