@@ -16,7 +16,6 @@ from anmok.anatomy.dissect import anatomy
 from anmok.core.errors import UsageError, nearest, unknown_name
 from anmok.core.registry import Registry
 from anmok.explain._explanation import Explainer, Explanation
-from anmok.explain.figure import explanation_png
 from anmok.explain.verdict import Verdict, judge
 from anmok.verbs.opened import OpenedRun, subject_of
 from anmok.verbs.predict import prepared_picture
@@ -60,6 +59,8 @@ def explain(
         PictureError: the file cannot be read.
     """
     asked: ExplainSettings = ExplainSettings.of(**settings)
+    from anmok.explain.figure import explanation_png  # matplotlib: a second that no other verb should wait
+
     method = EXPLAINERS[asked.method]
     one = subject_of(subject, asked.weights)
     asked.refuse_foreign(one.kind.name)
