@@ -13,7 +13,7 @@ from anmok.metrics import SET_METRICS
 from anmok.metrics.collapse import elbow_room, variety
 from anmok.metrics.copies import copies
 from anmok.metrics.frechet_distance import frechet_distance
-from anmok.metrics.kernel_distance import kernel_distance, kernel_distance_spread
+from anmok.metrics.kernel_distance import kernel_distance, kernel_distance_interval, kernel_distance_spread
 from anmok.metrics.manifolds import manifolds
 
 
@@ -45,6 +45,20 @@ def test_kernel_distance_is_unbiased() -> None:
     assert abs(np.mean(figures)) < 2 * np.std(figures) / np.sqrt(60)
     mean, spread = kernel_distance_spread(features(300, 1, 0.5), features(300, 2), subsets=20, size=60)
     assert mean == pytest.approx(kernel_distance(features(300, 1, 0.5), features(300, 2)), abs=3 * spread / np.sqrt(20))
+
+
+def test_kernel_distance_interval_is_the_jackknife_by_loops_and_holds() -> None:
+    drawn, real = features(9, 1, shift=0.3), features(7, 2)
+    left_out = [np.array([kernel_distance(np.delete(drawn, i, 0), real) for i in range(9)]),
+                np.array([kernel_distance(drawn, np.delete(real, i, 0)) for i in range(7)])]  # fmt: skip
+    error = np.sqrt(sum((len(part) - 1) * part.var() for part in left_out))
+    found = kernel_distance_interval(drawn, real)
+    assert found.value == pytest.approx(kernel_distance(drawn, real), rel=1e-9)
+    assert found.high - found.value == pytest.approx(1.959964 * error) == pytest.approx(found.value - found.low)
+    truth = kernel_distance(features(3000, 98, 0.3), features(3000, 99))
+    told = [kernel_distance_interval(features(60, 2 * s, 0.3), features(60, 2 * s + 1)) for s in range(100)]
+    assert 88 <= sum(one.low <= truth <= one.high for one in told) <= 100
+    assert np.isnan(kernel_distance_interval(drawn[:2], real).low)
 
 
 @pytest.mark.parametrize("count", [200, 8])
@@ -79,6 +93,8 @@ def test_manifolds_by_loops() -> None:
     assert found.recall == recalled.any(1).mean()
     assert found.density == pytest.approx(within.sum() / (k * len(drawn)))
     assert found.coverage == within.any(0).mean()
+    assert found.recalled.tolist() == recalled.any(1).tolist()
+    assert found.balls == pytest.approx(within.sum(1) / k)
 
 
 def test_manifolds_tell_bad_pictures_from_missing_kinds() -> None:

@@ -22,12 +22,20 @@ ROUNDING = 1 + 1e-6  # the same distance computed twice may differ by this facto
 
 @dataclass(frozen=True)
 class Manifolds:
-    """Four shares. `density` may exceed 1; the others lie in [0, 1]."""
+    """Four shares. `density` may exceed 1; the others lie in [0, 1].
+
+    Args:
+        precision, recall, density, coverage: see the functions of these names.
+        recalled: which real pictures lie in a drawn one's ball, bool (M,).
+        balls: in how many real pictures' balls each drawn one lies, in units of k, (N,).
+    """
 
     precision: float
     recall: float
     density: float
     coverage: float
+    recalled: np.ndarray
+    balls: np.ndarray
 
 
 def manifolds(drawn: ArrayLike, real: ArrayLike, neighbours: int = NEIGHBOURS) -> Manifolds:
@@ -40,15 +48,17 @@ def manifolds(drawn: ArrayLike, real: ArrayLike, neighbours: int = NEIGHBOURS) -
     x, y = checked_sets(drawn, real, least=neighbours + 1)
     around_drawn = nearest(x, None, neighbours)[0][:, -1] * ROUNDING
     around_real = nearest(y, None, neighbours)[0][:, -1] * ROUNDING
-    looks_real, balls, recalled, covered = 0, 0, np.zeros(len(y), bool), np.zeros(len(y), bool)
+    looks_real, balls, recalled, covered = 0, np.zeros(len(x)), np.zeros(len(y), bool), np.zeros(len(y), bool)
     for rows, apart in distances(x, y):
         within = apart <= around_real
         looks_real += int(within.any(1).sum())
-        balls += int(within.sum())
+        balls[rows] = within.sum(1) / neighbours
         covered |= within.any(0)
         recalled |= (apart <= around_drawn[rows, None]).any(0)
     n = len(x)
-    return Manifolds(looks_real / n, float(recalled.mean()), balls / (neighbours * n), float(covered.mean()))
+    return Manifolds(
+        looks_real / n, float(recalled.mean()), float(balls.mean()), float(covered.mean()), recalled, balls
+    )
 
 
 @set_metric("max")
