@@ -224,6 +224,13 @@ def test_evaluation_sees_averages_and_best_keeps_them(tmp_path: Path) -> None:
     assert saved_weight(tmp_path, "best") == task.net.w.item() == seen[1]
 
 
+def test_without_a_monitor_the_last_weights_are_the_best_whatever_was_measured(tmp_path: Path) -> None:
+    task = ScalarTask([1.0, 2.0])
+    task.changes |= {"monitor": None}
+    go(tmp_path, task)
+    assert saved_weight(tmp_path, "best") == saved_weight(tmp_path, "last") == task.net.w.item() == -8.0
+
+
 def test_a_phase_may_stay_out_of_the_average(tmp_path: Path) -> None:
     task, other = ScalarTask(average=0.5), Scalar()
     rival = Phase("rival", {"other": other}, torch.optim.SGD(other.parameters(), 1.0), lambda _: {"loss": other.w},

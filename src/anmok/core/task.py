@@ -62,7 +62,8 @@ class Stage:
         epochs: at most this many.
         evaluate: figures after each epoch, measured with the averaged weights where `average` is set; None: no
             evaluation, and the last weights are the best.
-        monitor: which figure decides what is best, and whether it should be `max` or `min`.
+        monitor: which figure decides what is best, and whether it should be `max` or `min`; None: none does, the last
+            weights are the best, whatever was measured.
         patience: epochs without a better figure before the stage stops early; None: never.
         average: decay a step of an exponential moving average over the weights of `averaged` phases; None: no average.
     """
@@ -72,7 +73,7 @@ class Stage:
     phases: Sequence[Phase]
     epochs: int
     evaluate: Callable[[], Mapping[str, float]] | None = None
-    monitor: str = "loss"
+    monitor: str | None = "loss"
     mode: str = "min"
     patience: int | None = None
     average: float | None = None

@@ -235,7 +235,7 @@ class Descent:
             raise
         restore_modes(modes)
         figures = self.session.devices.agree({name: float(value) for name, value in figures.items()})
-        if self.stage.monitor not in figures:
+        if self.stage.monitor is not None and self.stage.monitor not in figures:
             raise UsageError(
                 f"stage {self.stage.name!r} cannot tell which epoch is best",
                 got=f"monitor {self.stage.monitor!r}",
@@ -248,7 +248,7 @@ class Descent:
 
     def _judge(self, figures: Mapping[str, float]) -> bool:
         """Whether this epoch is the stage's best so far; NaN never is."""
-        if self.stage.evaluate is None:
+        if self.stage.evaluate is None or self.stage.monitor is None:
             return True
         value, best = figures[self.stage.monitor], self.position.monitored
         if not math.isfinite(value):
@@ -262,7 +262,8 @@ class Descent:
         """Leave the stage's best weights in the networks and on disk."""
         for phase in self.phases:
             phase.release()
-        known = self.position.monitored is not None or self.stage.evaluate is None
+        judged = self.stage.evaluate is not None and self.stage.monitor is not None
+        known = self.position.monitored is not None or not judged
         if known and self.keeper.take_best():
             return
         if not known:
