@@ -9,6 +9,7 @@
     net.forward_head(map)       logits from that map; `pre_logits=True`: the vector before the last dense layer
     net.reset_classifier(n)     a freshly initialised last layer for `n` classes
     net(x)                      forward_head(forward_features(x))
+    net.begin_with(pictures)    where a network has it: initial weights from some normalised training pictures
 
 Networks are plain `nn.Module`s that share this by agreement, not by inheritance; `Network` spells the agreement out.
 """

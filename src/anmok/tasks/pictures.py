@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from torch import Tensor
 
-from anmok.core.preparation import Preparation
+from anmok.core.preparation import Preparation, centre_crop
 from anmok.core.types import Dataset, Entry
 from anmok.data import cache
 from anmok.data.augment import Augment
-from anmok.data.loader import Loader, Source
+from anmok.data.loader import Loader, Source, channels_first
 from anmok.tasks.balance import EvenLoader
 from anmok.tasks.focus import Focus, FocusedLoader
 
@@ -50,9 +51,7 @@ class Decoded:
 
     def normalised(self) -> Decoded:
         """The same with the preparation's mean and std measured on training pictures, evenly spread over them."""
-        train = np.array([i for i, entry in enumerate(self.dataset.entries) if entry.split == "train"], int)
-        chosen = train[:: max(1, len(train) // MEASURED)][:MEASURED]
-        pixels = self.source.gather(self.rows[chosen]).astype(np.float32) / 255
+        pixels = self._some(MEASURED).astype(np.float32) / 255
         mean, std = pixels.mean((0, 1, 2)), pixels.std((0, 1, 2))
         measured = replace(
             self.preparation,
@@ -60,6 +59,14 @@ class Decoded:
             std=tuple(max(0.01, round(float(value), 4)) for value in std),
         )
         return replace(self, preparation=measured)
+
+    def some(self, count: int) -> Tensor:
+        """At most `count` training pictures, evenly spread over them: uint8 (n, C, H, W)."""
+        return channels_first(centre_crop(self._some(count), self.preparation.size))
+
+    def _some(self, count: int) -> np.ndarray:
+        train = np.array([i for i, entry in enumerate(self.dataset.entries) if entry.split == "train"], int)
+        return self.source.gather(self.rows[train[:: max(1, len(train) // count)][:count]])
 
 
 def decode_all(

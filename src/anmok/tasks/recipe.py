@@ -174,7 +174,7 @@ def choose_recipe(pictures: int, preparation: Preparation, mirror: bool, focus: 
     mirrored picture keeps its label (measured by `anmok.tasks.invariance`). `focus`: doubtful pictures are seen more
     often, and fewer passes do.
     """
-    passes, least = (200_000, 3) if focus else (500_000, 9)
+    passes, least = (200_000, 4) if focus else (500_000, 9)
     epochs = int(np.clip(passes / max(1, pictures), least, 100))
     batch = next(size for fewest, size in BATCHES if pictures >= fewest)
     steps = epochs * max(1, pictures // batch)

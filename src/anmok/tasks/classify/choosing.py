@@ -26,6 +26,7 @@ from anmok.tasks.published import RANDOM, preparation_of, version_here
 from anmok.tasks.recipe import SMALL, Recipe, choose_preparation, choose_recipe, choose_transfer, look
 
 EVALUATED_AT_ONCE = 500  # pictures
+SEEN_FIRST = 1000  # pictures shown to networks that begin with what pictures have in common
 EMBEDDED = "efficientnet_lite0"  # its ImageNet weights are installed with anmok
 
 
@@ -99,7 +100,7 @@ def saved_plan(dataset: Dataset, card: Mapping[str, Any], voice: Voice) -> Plan:
 
 def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | None) -> Classify:
     """The task the engine runs."""
-    recipe, decoded, seed = plan.recipe, plan.decoded, asked.seed
+    recipe, decoded, seed, ours = plan.recipe, plan.decoded, asked.seed, network is None
     classes = decoded.dataset.classes
     if network is None:
         seed_everything(seed)
@@ -116,7 +117,10 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
     val = decoded.loader("val", EVALUATED_AT_ONCE) if "val" in decoded.dataset.splits else None
     focus = train.focus if isinstance(train, FocusedLoader) else None
     if recipe.pretrained is None:
-        return Classify(network, classes, decoded.preparation, devices, recipe, train, val, weights, focus)
+        model = Classify(network, classes, decoded.preparation, devices, recipe, train, val, weights, focus)
+        if ours and hasattr(network, "begin_with"):
+            network.begin_with(model.normalise(decoded.some(SEEN_FIRST)))
+        return model
     model = Transfer(network, classes, decoded.preparation, devices, recipe, train, val, weights, focus)
     model.pictures, model.seed = cache_key(decoded.dataset, decoded.preparation), seed
     return model
