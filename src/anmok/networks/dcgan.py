@@ -70,14 +70,15 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """The generator backwards: S×S halves down to 4×4, and one convolution reads the verdict off."""
 
-    def __init__(self, takes: Takes, width: int, dropout: float) -> None:
+    def __init__(self, takes: Takes, width: int, dropout: float, critic: bool) -> None:
         super().__init__()
         self.takes = takes
         self.accepts = OneSize("dcgan", takes.channels, smallest=takes.size, natural=takes.size)
         widths = [width * 2**i for i in range(log2_size("dcgan", takes.size, CARD.smallest) - 2)]
         layers: list[nn.Module] = []
         for before, after in pairwise((takes.channels + takes.num_classes, *widths)):
-            normalisation = [nn.BatchNorm2d(after)] if layers else []  # not on the picture itself
+            own = nn.GroupNorm(1, after) if critic else nn.BatchNorm2d(after)
+            normalisation = [own] if layers else []  # not on the picture itself
             layers += [nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False), *normalisation]
             layers += [nn.LeakyReLU(0.2, inplace=True)]  #                              N, 64, 32, 32 … N, 512, 4, 4
             layers += [nn.Dropout2d(dropout)] if dropout else []
@@ -110,12 +111,14 @@ def dcgan(
     latent: int = 100,
     width: int = 64,
     dropout: float = 0.0,
+    critic: bool = False,
     weights: Source = None,
 ) -> Adversaries:
     """DCGAN for pictures of `input_size` (8, 16, 32 …), with `width` channels at half that size.
 
     `num_classes`: classes to choose from; 0: none. `dropout`: share of the discriminator's maps dropped in training.
+    `critic`: the discriminator judges every picture by itself, by layer normalisation, as WGAN-GP's penalty asks.
     """
     takes = Takes("dcgan", latent, num_classes, in_channels, input_size)
-    net = Adversaries(takes, Generator(takes, width), Discriminator(takes, width, dropout))
+    net = Adversaries(takes, Generator(takes, width), Discriminator(takes, width, dropout, critic))
     return load(net.apply(initialize), weights, {})

@@ -81,8 +81,10 @@ class TrainSettings(DataSettings):
         "segment", default=None, description="Bend pictures and masks by so much of the side, as U-Net's authors did."
     )
     loss: str | None = only(
-        "segment", default=None, description="A sum such as 'cross_entropy + dice'; also 'focal', '0.5 dice + focal'."
-    )
+        "segment", "generate", default=None,
+        description="A sum such as 'cross_entropy + dice', 'focal', '0.5 dice + focal'; of two players: "
+        "non-saturating, least-squares, hinge or wasserstein.",
+    )  # fmt: skip
     border_weight: Annotated[float, Field(ge=0, le=1000)] | None = only(
         "segment", default=None, description="What pixels in narrow gaps between objects weigh more; U-Net's w0 is 10."
     )
@@ -116,7 +118,7 @@ class TrainSettings(DataSettings):
         "reconstruct", default=None,
         description="Damage to learn to repair: noise, blur, jpeg, boxes, strokes, lowres; 'noise:0.2' for a strength.",
     )  # fmt: skip
-    latent: Count | None = only("reconstruct", default=None, description="Numbers in the code.")
+    latent: Count | None = only("reconstruct", "generate", default=None, description="Numbers in the code.")
     beta: Annotated[float, Field(ge=0)] | None = only(
         "reconstruct", default=None, description="Weight of a VAE's KL term; 1 in the paper."
     )
@@ -124,6 +126,19 @@ class TrainSettings(DataSettings):
         "reconstruct", default=None,
         description="How unusual pictures are told: by what cannot be repeated, by their codes, or by a pretrained "
         "network's patches; default: reconstruction, where nothing is repaired.",
+    )  # fmt: skip
+    conditional: bool | None = only(
+        "generate", default=None, description="Draw pictures by class; default: where the data has classes."
+    )
+    r1: Annotated[float, Field(ge=0)] | None = only(
+        "generate", default=None, description="Weight γ of R1, which calms a discriminator; default: for stylegan."
+    )
+    progressive: bool | None = only(
+        "generate", default=None, description="Pictures grow while stylegan learns, from 8 pixels on."
+    )
+    features: str | None = only(
+        "generate", default=None,
+        description="By what drawn pictures are judged: imagenet (installed), or a classification run's folder.",
     )  # fmt: skip
     find_lr: bool = Field(False, description="First find a learning rate on a throwaway copy, draw the curve, use it.")
     tensorboard: bool = Field(False, description="Also write curves for TensorBoard, into the run's folder.")
@@ -166,7 +181,10 @@ class EvalSettings(DataSettings):
     weights: str | None = Field(None, description=WEIGHTS)
     report: Path | None = Field(None, description="Write what was found, with pictures, to this HTML file.")
     leaks: bool = only(
-        "classify", default=False, description="Also say what the score owes to copies of pictures learned from."
+        "classify",
+        default=False,
+        description="Look among any number of pictures for near copies of those learned from, and say what the score "
+        "owes to them; by default among up to 5,000, beyond only for the same pixels.",
     )
     batch: Count = Field(500, description="Pictures at once.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
@@ -195,6 +213,9 @@ class ExplainSettings(Settings):
 
     method: str = Field("class_activation", description="class_activation, integrated_gradients or occlusion.")
     target: str | None = Field(None, description="Explain this class; default: the answer.")
+    box: Count | None = only(
+        "detect", default=None, description="Explain this one of the answered boxes; default: 1, the surest."
+    )
     weights: str | None = Field(None, description=WEIGHTS)
     layer: str | None = Field(None, description="Layer whose maps are weighed; default: the last convolution.")
     out: Path | None = Field(None, description="PNG to write; default: into the run, or here.")

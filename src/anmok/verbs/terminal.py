@@ -60,7 +60,7 @@ def figures_line(figures: Mapping[str, Any]) -> str:
         told = name.replace("_", " ")
         for plain, written in (("iou", "IoU"), ("f1", "F1"), ("psnr", "PSNR"), ("ssim", "SSIM")):
             told = told.replace(plain, written)
-        if is_share(value) and "ssim" not in name:  # which is at most 1, and no share of anything
+        if is_share(value) and not ("ssim" in name or "distance" in name):  # which are no shares of anything
             parts.append(f"{told} {100 * value:.1f} % ({100 * low:.1f} to {100 * high:.1f})")
         else:
             parts.append(f"{told} {_number(value)} ({_number(low)} to {_number(high)})")

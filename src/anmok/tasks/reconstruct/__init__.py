@@ -27,10 +27,9 @@ from anmok.tasks.reconstruct.novelty import judge
 from anmok.tasks.reconstruct.page import fill
 from anmok.tasks.reconstruct.threshold import choose_threshold
 from anmok.tasks.sheet import ROWS, VERSIONS, draw_sheet
+from anmok.tasks.sorts import sorts_of
 
 __all__ = ["Reconstruct", "Reconstruction"]
-
-SHOWN = 6  # pictures of each class
 
 
 @register("task", name="reconstruct")
@@ -113,16 +112,7 @@ class Reconstruction:
 
     def sorts(self, decoded: PreparedPictures) -> tuple[Mapping[str, Mapping[str, int]], Mapping[str, Sequence[Any]]]:
         """Pictures by class and split, and some training pictures of each; without classes, of all together."""
-        dataset = decoded.dataset
-        names = dataset.classes or ("pictures",)
-        counts: dict[str, dict[str, int]] = {name: {} for name in names}
-        samples: dict[str, list[Any]] = {name: [] for name in names}
-        for entry, row in zip(dataset.entries, decoded.rows.tolist(), strict=True):
-            name = names[entry.target] if dataset.classes else "pictures"
-            counts[name][entry.split or ""] = counts[name].get(entry.split or "", 0) + 1
-            if entry.split == "train" and len(samples[name]) < SHOWN:
-                samples[name].append(decoded.source.gather(np.array([row]))[0])
-        return counts, samples
+        return sorts_of(decoded)
 
     def page(
         self, page: ReportContent, model: Reconstruct, decoded: PreparedPictures, found: Measured,

@@ -1,0 +1,124 @@
+"""What a generator answers to a picture: the nearest one it can draw. How far that is says what it never learned.
+
+The code is searched for (Lipton, Tripathi: Precise Recovery of Latent Vectors from Generative Adversarial Networks,
+2017; Zhu et al., 2016): the nearest of some drawn pictures first, then descent from its code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from anmok.core.errors import PictureError
+from anmok.core.preparation import fit_picture
+from anmok.core.types import Pictures, Prediction
+from anmok.data.decoding import decode_many
+from anmok.report.tables import WRITERS, write_predictions
+from anmok.tasks.adversarial import in_float32
+from anmok.tasks.files import FileNames, save_picture
+from anmok.tasks.generate.drawing import as_bytes, codes_of
+
+if TYPE_CHECKING:
+    from anmok.tasks.generate.learning import Generate
+
+STARTS, STEPS, RATE = 64, 60, 0.1  # codes to begin from; steps of Adam and their size
+LIKELY = 1e-3  # weight of −log p(code): codes nobody would draw are no answer
+TOGETHER = 16  # pictures searched for together
+
+
+def answers(
+    model: Generate, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], batch: int
+) -> Iterator[Prediction]:
+    """One prediction a picture, in order: the nearest one that the generator can draw, in the picture's own size."""
+    decoded = iter(decode_many(pictures, locators, None))
+    while chunk := list(islice(decoded, min(batch, TOGETHER))):
+        good = [answer.pixels for answer in chunk if isinstance(answer.pixels, np.ndarray)]
+        found = iter(nearest(model, good)) if good else iter(())
+        for answer in chunk:
+            name = names[answer.position]
+            if isinstance(answer.pixels, PictureError):
+                error = answer.pixels
+                yield Prediction(name, error=f"{error.what}; try: {error.fix}" if error.fix else error.what)
+                continue
+            picture, label = next(found)
+            labels = None if label is None else (model.classes[label],)
+            yield Prediction(name, labels, picture=_in_own_size(picture, answer.pixels.shape))
+
+
+def nearest(model: Generate, pictures: Sequence[np.ndarray]) -> list[tuple[np.ndarray, int | None]]:
+    """The nearest picture that can be drawn to each, uint8 (S, S, C), and its class where there are classes."""
+    pixels = np.stack([fit_picture(picture, model.preparation) for picture in pictures])
+    target = model.normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2).to(model.device))
+    weights = [(weight, weight.requires_grad) for weight in model.network.parameters()]
+    for weight, _ in weights:
+        weight.requires_grad_(False)
+    try:
+        with model.judging(), in_float32(model.device):
+            z, labels = _begun(model, target)
+            z = _descended(model, target, z, labels)
+            with torch.no_grad():
+                drawn = as_bytes(model.pictures(z, labels))
+    finally:
+        for weight, before in weights:
+            weight.requires_grad_(before)
+    found = [None] * len(drawn) if labels is None else labels.tolist()
+    return list(zip(drawn, found, strict=True))
+
+
+@torch.no_grad()
+def _begun(model: Generate, target: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Of the first seeds' codes the one whose picture is nearest to each of the targets."""
+    z = torch.from_numpy(codes_of(range(STARTS), model.recipe.latent)).to(model.device)
+    classes = model.own_classes(range(STARTS))
+    labels = None if classes is None else torch.from_numpy(classes).to(model.device)
+    drawn = model.pictures(z, labels)
+    chosen = torch.cdist(target.flatten(1), drawn.float().flatten(1)).argmin(1)
+    return z[chosen].clone(), None if labels is None else labels[chosen]
+
+
+def _descended(model: Generate, target: Tensor, z: Tensor, labels: Tensor | None) -> Tensor:
+    """The codes after some steps towards the targets; never worse than they were."""
+    z = z.requires_grad_()
+    optimizer = torch.optim.Adam([z], RATE)
+    best, least = z.detach().clone(), torch.full((len(z),), torch.inf, device=z.device)
+    with torch.enable_grad():
+        for _ in range(STEPS):
+            apart = (model.pictures(z, labels).float() - target).square().flatten(1).mean(1)
+            better = apart.detach() < least
+            best[better], least = z.detach()[better], torch.minimum(least, apart.detach())
+            (slope,) = torch.autograd.grad((apart + LIKELY * z.square().mean(1)).sum(), z)
+            z.grad = slope
+            optimizer.step()
+    return best
+
+
+def _in_own_size(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Uint8 (S, S, C) → the middle square's answer, drawn out to (H, W, C)."""
+    if picture.shape[:2] == shape[:2]:
+        return picture
+    image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
+    resized = np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
+    return resized.reshape(*shape[:2], -1)
+
+
+def write(to: Path, answers: Iterable[Prediction], top: int) -> None:
+    """A table (.csv, .jsonl, .parquet), or a folder of the nearest pictures (PNG).
+
+    Raises:
+        UnwrittenError: a file cannot be written.
+    """
+    if to.suffix.lower() in WRITERS:
+        write_predictions(to, answers, top)
+        return
+    to.mkdir(parents=True, exist_ok=True)
+    names = FileNames()
+    for answer in answers:
+        if answer.picture is not None:
+            save_picture(to / f"{names(answer.id)}.png", answer.picture)
