@@ -12,7 +12,7 @@ from anmok import networks
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_stem_whitens_patches(channels: int) -> None:
-    """Answers of the first half of the kernels to patches are uncorrelated and of unit variance; the others mirror it."""
+    """Answers of the first half of the kernels are uncorrelated and of unit variance; the others mirror them."""
     generator = torch.Generator().manual_seed(0)
     rough = torch.randn(64, channels, 20, 20, generator=generator)
     pictures = F.avg_pool2d(F.pad(rough, (2, 2, 2, 2)), 5, stride=1) * 8  # neighbours alike, as in pictures

@@ -8,8 +8,8 @@ seconds on one graphics card: wide and shallow, one residual block a resolution,
 What differs here, for the sake of ordinary processors: the stem is pooled at once, and the widths are an eighth.
 (N, 3, 32, 32) → (N, 10).
 
-Initialisation: PyTorch's own, and the stem from the pictures where they are shown first (`begin_with`): what is alike in
-neighbouring pixels is taken apart before the first step, as Page does.
+Initialisation: PyTorch's own, and the stem from the pictures where they are shown first (`begin_with`): what is alike
+in neighbouring pixels is taken apart before the first step, as Page does.
 """
 
 from __future__ import annotations
