@@ -140,6 +140,18 @@ class TrainSettings(DataSettings):
         "generate", default=None,
         description="By what drawn pictures are judged: imagenet (installed), or a classification run's folder.",
     )  # fmt: skip
+    cycle: Annotated[float, Field(ge=0)] | None = only(
+        "translate", default=None, description="What a picture that comes back changed costs CycleGAN; 10 in the paper."
+    )
+    identity: Annotated[float, Field(ge=0)] | None = only(
+        "translate", default=None, description="Share of --cycle that changing pictures of the target domain costs; 0.5."
+    )
+    pool: Annotated[int, Field(ge=0)] | None = only(
+        "translate", default=None, description="Earlier translations that judges are shown; 50 in the paper."
+    )
+    width: Count | None = only(
+        "translate", default=None, description="Channels of the first convolution; 64 in the papers, 16 for small pictures."
+    )
     find_lr: bool = Field(False, description="First find a learning rate on a throwaway copy, draw the curve, use it.")
     tensorboard: bool = Field(False, description="Also write curves for TensorBoard, into the run's folder.")
     split: Path | None = Field(None, description="A split.csv, as anmok check --split writes it.")
@@ -197,6 +209,9 @@ class PredictSettings(Settings):
     is_: str | None = only("classify", default=None, description='Ask a yes/no question: --is "hot dog".')
     weights: str | None = Field(None, description=WEIGHTS)
     to: Path | None = Field(None, description="Write to this file: .csv, .jsonl or .parquet; default: a table.")
+    into: str | None = only(
+        "translate", default=None, description="Translate into this domain, by its name, or A or B; default: B."
+    )
     reject_below: Annotated[float, Field(ge=0, le=1)] | None = only(
         "classify", default=None,
         description="Certainty below which the answer is \"I don't know\"; default: the run's own; 0: never.",
@@ -262,6 +277,9 @@ class ExportSettings(Settings):
     out: Path | None = Field(None, description="The .anmok file; default: in the run's folder, or here.")
     data: Path | None = Field(None, description="Pictures to compare on; default: the run's validation pictures.")
     weights: str | None = Field(None, description=WEIGHTS)
+    into: str | None = only(
+        "translate", default=None, description="Ship the way into this domain, by its name, or A or B; default: B."
+    )
 
 
 class DemoSettings(Settings):
