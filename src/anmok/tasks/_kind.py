@@ -191,7 +191,7 @@ class Kind(Protocol):
 
     @property
     def headlines(self) -> Sequence[str]:
-        """The figures said after training, the most telling first; none where nothing is measured."""
+        """The figures said after training where they were measured, the most telling first."""
 
     @property
     def curves(self) -> Mapping[str, Mapping[str, str]]:

@@ -108,7 +108,7 @@ def _go(folder: RunFolder, plan: TrainingPlan, model: Model, terminal: Terminal,
     card = _write_end(folder, outcome, measured, kept)
     write_training_report(folder, card, plan, model, outcome, measured)
     for name, found in measured.items():
-        terminal.say(f"{name}: {figures_line({name: found.figures[name] for name in plan.kind.headlines})}")
+        terminal.say(f"{name}: {figures_line({k: found.figures[k] for k in plan.kind.headlines if k in found.figures})}")
     terminal.say(f"report: {folder.report}")
     return Run(folder, card, model)
 
