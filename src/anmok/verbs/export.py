@@ -73,7 +73,10 @@ def export(subject: Subject | nn.Module | str | Path, *, quiet: bool = True, **s
     """
     asked: ExportSettings = ExportSettings.of(**settings)
     one = subject_of(subject, asked.weights, device="cpu")
-    out = _target(one, asked.out)
+    asked.refuse_foreign(one.kind.name)
+    if asked.into is not None:
+        one.model.way = one.model.way_into(asked.into)
+    out = _target(one, asked.out, asked.into)
     terminal = Terminal(quiet)
     with terminal.hearing_warnings(), tempfile.TemporaryDirectory() as folder:
         found, shipped = _found(one, asked, Path(folder), terminal)
@@ -114,13 +117,13 @@ def cargo_of(one: Subject) -> Cargo:
     return one.kind.cargo(one.model)
 
 
-def _target(one: Subject, out: Path | None) -> Path:
+def _target(one: Subject, out: Path | None, into: str | None) -> Path:
     if out is not None and out.suffix != SUFFIX:
         raise UsageError("a shipped model has its own ending", got=str(out), allowed=SUFFIX)
     if out is not None:
         return out
     name = one.path.name if isinstance(one, OpenedRun) else one.title.replace("/", "-").replace(":", "-")
-    return one.path / f"{name}{SUFFIX}"
+    return one.path / f"{name}{SUFFIX}" if into is None else one.path / f"{name}-into-{into}{SUFFIX}"
 
 
 def _draft(one: Subject, cargo: Cargo) -> Artefact:

@@ -28,6 +28,9 @@ class ShippedRespondent:
     def __init__(self, path: str | Path, asked: PredictSettings, terminal: Terminal) -> None:
         if asked.weights is not None or asked.device not in ("auto", "cpu") or asked.engine == TORCH:
             raise UsageError("a shipped model has its own weights and answers on the CPU, without torch", got=str(path))
+        if asked.into is not None:
+            raise UsageError("a shipped model translates one way", got=f"--into {asked.into}",
+                             fix=f"anmok export RUN --into {asked.into}")  # fmt: skip
         self._asked, self._terminal = asked, terminal
         self._ready = of_file(path)
         self._told = None if asked.engine == "auto" else load_model(path, asked.engine)
