@@ -62,7 +62,7 @@ class Respondent:
 
     @property
     def _may_choose(self) -> bool:
-        return self._on_cpu and self._asked.engine == "auto"
+        return self._on_cpu and self._asked.engine == "auto" and self._asked.into is None
 
     def answers(self, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str]) -> Iterator[Prediction]:
         """One prediction a picture, in order."""
