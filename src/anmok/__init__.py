@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from anmok.verbs.evaluate import evaluate
     from anmok.verbs.explain import explain
     from anmok.verbs.export import export
+    from anmok.verbs.generate import generate
     from anmok.verbs.inspect import inspect
     from anmok.verbs.predict import predict
     from anmok.verbs.run import Run, load
@@ -43,6 +44,7 @@ _PLACES = {
     "evaluate": "anmok.verbs.evaluate",
     "explain": "anmok.verbs.explain",
     "export": "anmok.verbs.export",
+    "generate": "anmok.verbs.generate",
     "inspect": "anmok.verbs.inspect",
     "load": "anmok.verbs.run",
     "load_data": "anmok.data.load",
@@ -63,6 +65,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "generate",
     "inspect",
     "load",
     "load_data",

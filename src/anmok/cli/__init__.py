@@ -17,6 +17,7 @@ COMMANDS = {
     "explain": "why this answer, drawn over the picture",
     "inspect": "what a network is, layer by layer and as a drawing",
     "compare": "which network: structure, accuracy, cost on this machine",
+    "generate": "draw pictures from seeds: grids, walks, truncations, mixed styles",
     "export": "one file that answers without torch, written only if its answers equal the run's",
 }
 

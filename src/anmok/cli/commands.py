@@ -16,6 +16,7 @@ from cyclopts import Parameter
 from pydantic import BaseModel
 
 from anmok.cli import show
+from anmok.verbs.generate_settings import GenerateSettings
 from anmok.verbs.settings import (
     CheckSettings,
     CompareSettings,
@@ -236,6 +237,22 @@ def compare_command(
         print(show.as_json({"networks": rows, **{key: getattr(found, key) for key in keys}}))
     else:
         show.print_comparison(found)
+    return 0
+
+
+def generate_command(
+    subject: str, /, *, settings: Annotated[GenerateSettings | None, Flags] = None, json: Json = False,
+    quiet: Quiet = False,
+) -> int:  # fmt: skip
+    """Draw pictures from seeds. A seed names a picture: the same one gives the same bits, alone or among others.
+
+    Parameters
+    ----------
+    subject
+        The folder of a run that generates, such as runs/generate/samples, or a shipped generator's file.
+    """
+    found = _verb("generate")(subject, quiet=quiet or json, **_given(settings))
+    print(show.as_json(found.to_json()) if json else found.sheet)
     return 0
 
 

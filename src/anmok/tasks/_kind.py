@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from anmok.core import task as engine
+from anmok.core.codes import Canvas
 from anmok.core.preparation import Preparation
 from anmok.core.registry import Registry
 from anmok.core.types import Dataset, Pictures, Prediction, Report
+from anmok.data.duplicates import Duplicates
 from anmok.engine.devices import Devices
 from anmok.metrics.proportion import Interval
 from anmok.report.content import ReportContent
@@ -103,11 +105,41 @@ class Cargo:
         network: normalised pictures (N, C, S, S) → one tensor for each of `outputs`, one row a picture.
         outputs: their names.
         answers: plain values from which `anmok.ship.answers.<task>` makes predictions of these outputs.
+        side: of the squares that the graph takes; None: the preparation's size. With fit "window", that of the tiles.
     """
 
     network: nn.Module
     outputs: tuple[str, ...]
     answers: Mapping[str, Any]
+    side: int | None = None
+
+    def squares(self, preparation: Preparation) -> Preparation:
+        """The preparation as the graph is to know it: with the side of the squares it takes."""
+        return preparation if self.side is None else replace(preparation, size=self.side, store=self.side)
+
+
+@runtime_checkable
+class Drawing(Protocol):
+    """A kind whose models draw pictures from seeds."""
+
+    def canvas(self, model: Any) -> Canvas:
+        """What draws them. Raises `UsageError` where a model like this one cannot."""
+
+
+@runtime_checkable
+class Unshown(Protocol):
+    """A model whose network is not shown pictures."""
+
+    def to_inspect(self) -> tuple[nn.Module, tuple[int, ...]]:
+        """What is taken apart instead, and the shape of one input."""
+
+
+def to_inspect(model: Model, size: int | None = None) -> tuple[nn.Module, tuple[int, ...]]:
+    """What of a model is taken apart, and the shape of one input; `size`: of the pictures, if not the model's own."""
+    if isinstance(model, Unshown):
+        return model.to_inspect()
+    side = size or model.preparation.size
+    return model.network, (model.preparation.channels, side, side)
 
 
 @runtime_checkable
@@ -172,6 +204,7 @@ class Inquiry:
         voice: to tell what goes on.
         own: a split's name → the run's own pictures of it, decoded.
         keep: puts entries into the run's card.
+        own_pictures: whether the pictures to be judged are the run's own, so that it learned from their other splits.
     """
 
     model: Any
@@ -180,6 +213,15 @@ class Inquiry:
     voice: Voice
     own: Callable[[str], tuple[Any, str | None]]
     keep: Callable[[Mapping[str, Any]], None]
+    own_pictures: bool = False
+
+
+@runtime_checkable
+class Billing(Protocol):
+    """A kind that can tell what a score owes to pictures that were judged and had been learned from."""
+
+    def bill(self, decoded: Any, found: Any, duplicates: Duplicates) -> str:
+        """In words; "" where nothing leaked. `found`: `Measured`; `duplicates`: among all entries of `decoded`."""
 
 
 class Kind(Protocol):

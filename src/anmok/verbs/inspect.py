@@ -21,6 +21,7 @@ from anmok.anatomy.text import render
 from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
 from anmok.networks import build, card, published, task_of
+from anmok.tasks._kind import to_inspect
 from anmok.tasks.published import prepared_as
 from anmok.verbs.classifier import NATURAL, Classifier, preparation_for
 from anmok.verbs.opened import OpenedRun, subject_of
@@ -43,7 +44,7 @@ class _Subject:
 
     title: str
     network: nn.Module
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     preparation: Preparation | None
     about: str
 
@@ -112,11 +113,14 @@ def _opened(subject: str | Path | nn.Module | Classifier, asked: InspectSettings
         preparation = None if asked.picture is None else preparation_for(subject, size)
         return _Subject(type(subject).__name__, subject, (channels, size, size), preparation, "")
     one = subject_of(subject)
-    size, channels = asked.imgsz or one.preparation.size, one.preparation.channels
+    size = asked.imgsz or one.preparation.size
     name = one.card["network"]["name"] if isinstance(one, OpenedRun) else ""
     about = str(card(name)) if task_of(name) else ""
     preparation = replace(one.preparation, size=size, store=max(size, one.preparation.store))
-    return _Subject(one.title, one.network, (channels, size, size), preparation, about)
+    network, shape = to_inspect(one.model, size)
+    if asked.picture is not None and network is not one.network:
+        raise UsageError("this network is not shown pictures", got=f"--picture {asked.picture}", fix="leave it out")
+    return _Subject(one.title, network, shape, preparation, about)
 
 
 def _look_inside(found: _Subject, asked: InspectSettings, path: Path) -> list[Path]:

@@ -21,6 +21,7 @@ from anmok.ship.choice import Choice, Contender, choose, engines_in_float32
 from anmok.ship.gate import compare
 from anmok.ship.graph import to_onnx
 from anmok.ship.odd_pictures import make_odd_pictures
+from anmok.tasks._kind import Shipping
 from anmok.verbs.export import cargo_of, in_float32
 from anmok.verbs.prepared import TORCH, Prepared, folder, keep
 from anmok.verbs.settings import PredictSettings
@@ -35,9 +36,9 @@ def prepare(one: Subject, key: str | None, terminal: Terminal) -> Prepared | Non
         one: on the CPU.
 
     Returns:
-        None where an answer takes more than one look at a picture, as windows do.
+        None where an answer takes more than one look at a picture, as windows do, or is not a graph's to give.
     """
-    if one.preparation.fit == "window":
+    if one.preparation.fit == "window" or not isinstance(one.kind, Shipping):
         return None
     terminal.say(f"making {one.title} ready to answer without torch, once …")
     stored = _odd_pictures(one)

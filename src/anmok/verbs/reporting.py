@@ -18,7 +18,7 @@ from anmok.engine.loop import Outcome
 from anmok.engine.runfolder import RunFolder
 from anmok.report import content
 from anmok.report.page import write_report
-from anmok.tasks._kind import Measured, Model
+from anmok.tasks._kind import Measured, Model, to_inspect
 from anmok.verbs.planning import TrainingPlan
 from anmok.verbs.terminal import is_share
 
@@ -143,9 +143,8 @@ def _plain(column: str) -> str:
 
 
 def _network(card: Mapping[str, Any], plan: TrainingPlan, model: Model) -> content.Network:
-    shape = (plan.preparation.channels, plan.preparation.size, plan.preparation.size)
     try:
-        found = anatomy(model.network, shape)
+        found = anatomy(*to_inspect(model))
         drawing = _drawing(found, str(card["network"]["name"]))
     except Exception as error:  # the report is worth more without this table than not at all
         return content.Network(str(card["network"]["name"]), facts={"anatomy": f"could not be taken: {error}"})

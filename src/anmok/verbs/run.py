@@ -11,6 +11,7 @@ from torch import nn
 from anmok.core.types import Prediction, Report
 from anmok.verbs.evaluate import evaluate
 from anmok.verbs.explain import Explained, explain
+from anmok.verbs.generate import Generated, generate
 from anmok.verbs.opened import OpenedRun, read_run
 from anmok.verbs.predict import predict
 
@@ -25,6 +26,10 @@ class Run(OpenedRun):
     def evaluate(self, data: str | Path | None = None, **settings: Any) -> Report:
         """Figures on the run's test split, or on other data, see `anmok.evaluate`."""
         return evaluate(self, data, **settings)
+
+    def generate(self, seeds: str | Iterable[int] = "0-15", **settings: Any) -> Generated:
+        """Pictures by seed, see `anmok.generate`."""
+        return generate(self, seeds=seeds if isinstance(seeds, str) else list(seeds), **settings)
 
     def explain(self, picture: str | Path, **settings: Any) -> Explained:
         """Why this answer, see `anmok.explain`."""

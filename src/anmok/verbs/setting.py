@@ -32,6 +32,13 @@ def duration(text: str | float | None) -> float | None:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def listed(value: object) -> object:
+    """Numbers or names as one text, `3,7,20`, where Python gave a list, a range or a number."""
+    if isinstance(value, (list, tuple, range)):
+        return ",".join(map(str, value))
+    return value if value is None else str(value)
+
+
 def plain_name(name: str | None) -> str | None:
     """A run's name, which is one folder's."""
     if name is not None and (not name.strip() or name in {".", ".."} or re.search(r'[/\\\0:*?"<>|]', name)):

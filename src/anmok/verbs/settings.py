@@ -255,6 +255,9 @@ class InspectSettings(Settings):
 class CompareSettings(Settings):
     """Which knife: structure, published accuracy, and cost measured on this machine."""
 
+    task: Literal["auto"] | TaskName = Field(
+        "auto", description="Train networks of this task on the same pictures (--data) and time their parts."
+    )
     data: str | None = Field(None, description="Try the networks, frozen, on these labelled pictures too.")
     weights: str | None = Field(None, description="For --data: imagenet downloads published weights that are not here.")
     imgsz: Annotated[int, Field(ge=1, le=2048)] = Field(224, description="Side of the pictures in pixels.")
@@ -262,10 +265,13 @@ class CompareSettings(Settings):
     num_classes: Count = Field(1000, description="Classes.")
     pictures: Count = Field(1000, description="Training pictures the advice reckons with.")
     time: Annotated[float | None, BeforeValidator(duration)] = Field(None, description="Time for training, e.g. 30m.")
+    epochs: Count | None = Field(None, description="With --task: passes over the training pictures.")
+    project: Path = Field(Path("runs"), description="With --task: folder of all runs.")
+    seed: int = Field(0, description="With --task: everything random follows from it.")
     batch: Count = Field(8, description="Pictures at once.")
     seconds: Annotated[float, Field(gt=0)] = Field(1.0, description="How long each measurement goes on.")
     measure: bool = Field(True, description="Measure speed and memory; --no-measure compares structure only.")
-    out: Path | None = Field(None, description="Write a scatter plot to this PNG or SVG.")
+    out: Path | None = Field(None, description="Draw to this PNG or SVG; with --task also a page (.html).")
 
 
 class ExportSettings(Settings):

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from anmok.core.codes import Canvas
 from anmok.core.registry import register
 from anmok.core.types import Dataset, Pictures, Prediction, Report
 from anmok.data.prepare_pictures import PreparedPictures
@@ -86,6 +87,10 @@ class Generation:
     def duel(self, names: tuple[str, str], first: Measured, second: Measured) -> Duel:
         """Intervals of the differences."""
         return judged(names, first, second)
+
+    def canvas(self, model: Generate) -> Canvas:
+        """The model draws by itself."""
+        return model
 
     def answers(
         self, model: Generate, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], asked: Asked

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from anmok.core.codes import classes_of, codes_of
 from anmok.core.errors import PictureError
 from anmok.core.preparation import fit_picture
 from anmok.core.types import Pictures, Prediction
@@ -23,7 +24,7 @@ from anmok.data.decoding import decode_many
 from anmok.report.tables import WRITERS, write_predictions
 from anmok.tasks.adversarial import in_float32
 from anmok.tasks.files import FileNames, save_picture
-from anmok.tasks.generate.drawing import as_bytes, codes_of
+from anmok.tasks.generate.drawing import as_bytes
 
 if TYPE_CHECKING:
     from anmok.tasks.generate.learning import Generate
@@ -75,8 +76,8 @@ def nearest(model: Generate, pictures: Sequence[np.ndarray]) -> list[tuple[np.nd
 @torch.no_grad()
 def _begun(model: Generate, target: Tensor) -> tuple[Tensor, Tensor | None]:
     """Of the first seeds' codes the one whose picture is nearest to each of the targets."""
-    z = torch.from_numpy(codes_of(range(STARTS), model.recipe.latent)).to(model.device)
-    classes = model.own_classes(range(STARTS))
+    z = torch.from_numpy(codes_of(range(STARTS), model.latent)).to(model.device)
+    classes = classes_of(range(STARTS), model)
     labels = None if classes is None else torch.from_numpy(classes).to(model.device)
     drawn = model.pictures(z, labels)
     chosen = torch.cdist(target.flatten(1), drawn.float().flatten(1)).argmin(1)

@@ -7,7 +7,6 @@ and after each epoch it is looked at (`anmok.tasks.generate.health`), which deci
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,8 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from anmok.core.codes import codes_of
 from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
 from anmok.core.seeds import numpy_generator
@@ -32,15 +31,14 @@ from anmok.networks._generate import Adversarial
 from anmok.networks._stylegan import StyleGenerator, mix_styles
 from anmok.tasks.adversarial import adam, in_float32
 from anmok.tasks.generate.album import Album
-from anmok.tasks.generate.drawing import classes_of, codes_of, draw, draw_many
+from anmok.tasks.generate.drawing import OfFirstClass, draw_many, draw_one_by_one
+from anmok.tasks.generate.growing import growth, seen_at
 from anmok.tasks.generate.health import DRAWN, Alarms, Judged, Known, look
 from anmok.tasks.generate.recipe import GenerateRecipe
 from anmok.tasks.generate.yardstick import Yardstick
 from anmok.tasks.normalise import Normalise
 
 PATH_EVERY = 4  # steps between two of StyleGAN2's path length penalty
-GROWN = 0.5  # share of the run after which a growing network has its full size
-SMALLEST = 8  # pixels with which it begins
 
 
 class Generate:
@@ -100,9 +98,9 @@ class Generate:
         return isinstance(self.network, StyleGenerator)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Of what the network takes, for one picture."""
-        return (self.recipe.latent,)
+    def latent(self) -> int:
+        """Numbers in a code."""
+        return self.recipe.latent
 
     def networks(self) -> Mapping[str, nn.Module]:
         """Both players, and the scale by which pictures are judged."""
@@ -198,8 +196,8 @@ class Generate:
         return torch.randn(count, self.recipe.latent, device=self.device)
 
     def _drawn(self, count: int, labels: Tensor | None) -> Tensor:
-        growth = self._growth()
-        more = {} if growth is None else {"growth": growth}
+        size = self._growth()
+        more = {} if size is None else {"growth": size}
         if not (self.styled and self.recipe.mixing):
             return self.network(self._codes(count), labels, **more)
         own, other = (self.network.styles(self._codes(count), labels) for _ in range(2))  # type: ignore[operator]
@@ -210,30 +208,20 @@ class Generate:
         return self.network.synthesis(styles, *more.values())  # type: ignore[operator]
 
     def _verdict(self, pictures: Tensor, labels: Tensor | None) -> Tensor:
-        growth = self._growth()
-        return self.net.discriminator(pictures, labels, **({} if growth is None else {"growth": growth}))
+        size = self._growth()
+        return self.net.discriminator(pictures, labels, **({} if size is None else {"growth": size}))
 
     def _real(self, batch: Batch) -> Tensor:
-        x, growth = self.normalise(batch.pictures), self._growth()
-        if growth is None:
-            return x
-        side = SMALLEST // 2 * 2 ** math.ceil(growth)
-        x = F.avg_pool2d(x, x.shape[2] // side)
-        share = growth - math.floor(growth)  # a size that is fading in shows details by that share only
-        coarse = F.interpolate(F.avg_pool2d(x, 2), scale_factor=2)
-        return torch.lerp(coarse, x, share) if share else x
+        x, size = self.normalise(batch.pictures), self._growth()
+        return x if size is None else seen_at(x, size)
 
     def _growth(self) -> float | None:
-        """Doublings of 4×4 so far, half of the time of each fading in; None: not growing, or grown."""
+        """Doublings of 4×4 so far; None: not growing."""
         if not self.recipe.progressive:
             return None
         assert self.train is not None
-        planned = GROWN * self.recipe.epochs * max(1, len(self.train) * self.train.batch_size)
-        first, last = int(math.log2(SMALLEST)) - 2, int(math.log2(self.preparation.size)) - 2
-        place = (last - first) * self._shown / planned
-        if place >= last - first:
-            return float(last)
-        return first + math.floor(place) + max(0.0, 2 * (place - math.floor(place)) - 1)
+        planned = self.recipe.epochs * max(1, len(self.train) * self.train.batch_size)
+        return growth(self._shown / planned, self.preparation.size)
 
     # What is asked of it
 
@@ -256,6 +244,14 @@ class Generate:
             return None
         weights = np.array(self.frequent or [1] * len(self.classes), float)
         return numpy_generator(0, "usual classes").choice(len(weights), count, p=weights / weights.sum())
+
+    def draw(self, codes: np.ndarray, labels: np.ndarray | None, truncation: float = 1.0) -> np.ndarray:
+        """See `anmok.core.codes.Canvas`."""
+        return draw_one_by_one(self, codes, labels, truncation)
+
+    def to_inspect(self) -> tuple[nn.Module, tuple[int, ...]]:
+        """The generator as a network of codes alone, and the shape of one."""
+        return (OfFirstClass(self.network) if self.recipe.conditional else self.network), (self.latent,)
 
     def to_explain(self, x: Tensor, target: int | None) -> tuple[nn.Module, int | None]:
         """There are no classes to ask about."""
@@ -287,8 +283,4 @@ class Generate:
         """The pictures of seeds 0 to `count` − 1, of one class after the other where there are classes."""
         seeds = range(count)
         labels = np.arange(count) % len(self.classes) if self.recipe.conditional else None
-        return draw(self, codes_of(seeds, self.recipe.latent), labels)
-
-    def own_classes(self, seeds: Sequence[int]) -> np.ndarray | None:
-        """The classes that seeds stand for, where pictures are drawn by class."""
-        return classes_of(seeds, len(self.classes)) if self.recipe.conditional else None
+        return self.draw(codes_of(seeds, self.latent), labels)

@@ -54,13 +54,17 @@ def _known(bound: float) -> float | None:
 
 def _drawn(model: Generate, decoded: PreparedPictures) -> Chapter:
     rows = decoded.rows[np.linspace(0, len(decoded.rows) - 1, min(SEEDS, len(decoded.rows))).round().astype(int)]
-    drawn = sheets.by_class(model) if model.recipe.conditional else sheets.of_seeds(model, SEEDS)
+    drawn = sheets.by_class(model) if model.classes else _many(model)
     views = [Views("drawn", [("", drawn)], _seeds_told(model)),
              Views("real", [("", sheets.sheet(decoded.source.gather(rows), sheets.columns(len(rows))))],
                    "pictures of the data, to compare")]  # fmt: skip
     return Chapter(
         "drawn", "Drawn pictures", "None of these is a picture of the data; not chosen by hand.", pictures=views
     )
+
+
+def _many(model: Generate) -> np.ndarray:
+    return sheets.sheet(sheets.of_seeds(model, range(SEEDS)), sheets.columns(SEEDS))
 
 
 def _seeds_told(model: Generate) -> str:
@@ -82,11 +86,13 @@ def _course(model: Generate) -> list[Chapter]:
 
 
 def _variations(model: Generate) -> Chapter:
+    walked = sheets.sheet(sheets.walks(model, range(5)), sheets.STEPS)
+    cut = sheets.sheet(sheets.truncated(model, range(8)), 8)
+    shares = ", ".join(f"{share:g}" for share in sheets.TRUNCATIONS)
     views = [
-        Views("walks", [("", sheets.walks(model, range(5)))], "from one seed's picture to the next one's, four times"),
-        Views("truncation", [("", sheets.truncations(model, range(8)))],
-              f"seeds 0 to 7; truncation {', '.join(f'{t:g}' for t in sheets.TRUNCATIONS)} from top to bottom: less "
-              "variety, likelier pictures"),
+        Views("walks", [("", walked)], "from one seed's picture to the next one's, four times"),
+        Views("truncation", [("", cut)],
+              f"seeds 0 to 7; truncation {shares} from top to bottom: less variety, likelier pictures"),
     ]  # fmt: skip
     if model.styled:
         views.append(Views("mixing", [("", sheets.mixed(model, range(4), range(4, 9)))],

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
-from anmok.core.errors import UsageError
-from anmok.networks._stylegan import mix_styles
-from anmok.tasks.adversarial import in_float32
-from anmok.tasks.generate.drawing import as_bytes, between, codes_of, draw
-from anmok.tasks.generate.learning import Generate
+from anmok.core.codes import Canvas, between, classes_of, codes_of
+from anmok.tasks.generate.mixing import mixtures
 
 TRUNCATIONS = (0.3, 0.5, 0.7, 1.0)
 STEPS = 8  # of a walk
@@ -20,7 +16,7 @@ EACH = 8  # pictures a class
 
 def columns(count: int) -> int:
     """Of a sheet of so many pictures, a little wider than high."""
-    return min(count, max(1, round((1.5 * count) ** 0.5)))
+    return max(1, min(count, round((1.5 * count) ** 0.5)))
 
 
 def sheet(pictures: np.ndarray, columns: int) -> np.ndarray:
@@ -31,77 +27,46 @@ def sheet(pictures: np.ndarray, columns: int) -> np.ndarray:
     return np.concatenate([np.concatenate(list(row), 1) for row in rows], 0)
 
 
-def of_seeds(model: Generate, count: int) -> np.ndarray:
-    """Seeds 0 to `count` − 1."""
-    seeds = range(count)
-    return sheet(draw(model, codes_of(seeds, model.recipe.latent), model.own_classes(seeds)), columns(count))
+def of_seeds(canvas: Canvas, seeds: Sequence[int], labels: np.ndarray | None = None) -> np.ndarray:
+    """A picture a seed, (N, S, S, C); of the classes that seeds stand for unless `labels` names others."""
+    return canvas.draw(codes_of(seeds, canvas.latent), classes_of(seeds, canvas) if labels is None else labels)
 
 
-def by_class(model: Generate, each: int = EACH, most: int = 20) -> np.ndarray:
+def by_class(canvas: Canvas, each: int = EACH, most: int = 20) -> np.ndarray:
     """A row a class, a column a seed; the first `most` classes."""
-    classes = np.arange(min(len(model.classes), most))
-    codes = np.tile(codes_of(range(each), model.recipe.latent), (len(classes), 1))
-    return sheet(draw(model, codes, np.repeat(classes, each)), each)
+    classes = np.arange(min(len(canvas.classes), most))
+    codes = np.tile(codes_of(range(each), canvas.latent), (len(classes), 1))
+    return sheet(canvas.draw(codes, np.repeat(classes, each)), each)
 
 
-def walks(model: Generate, seeds: Sequence[int], label: int | None = None, steps: int = STEPS) -> np.ndarray:
-    """A row from each seed to the next, both ends included; by class, all of the first seed's class."""
-    return sheet(draw(model, *walk_codes(model, seeds, label, steps)), steps)
+def walks(
+    canvas: Canvas, seeds: Sequence[int], label: int | None = None, steps: int = STEPS, truncation: float = 1.0
+) -> np.ndarray:
+    """From each seed to the next, both ends included, ((N − 1) · steps, S, S, C); by class, all of one class.
 
-
-def walk_codes(
-    model: Generate, seeds: Sequence[int], label: int | None = None, steps: int = STEPS
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Codes from each seed to the next, `steps` each, and their classes."""
-    codes = codes_of(seeds, model.recipe.latent)
-    rows = [between(codes[k], codes[k + 1], steps) for k in range(len(seeds) - 1)]
-    own = model.own_classes(seeds[:1])
-    if own is None:
-        return np.concatenate(rows), None
-    return np.concatenate(rows), np.full(len(rows) * steps, own[0] if label is None else label)
-
-
-def truncations(model: Generate, seeds: Sequence[int], at: Sequence[float] = TRUNCATIONS) -> np.ndarray:
-    """A row a truncation, a column a seed."""
-    codes, labels = codes_of(seeds, model.recipe.latent), model.own_classes(seeds)
-    return sheet(np.concatenate([draw(model, codes, labels, share) for share in at]), len(seeds))
-
-
-def mixed(model: Generate, coarse: Sequence[int], fine: Sequence[int], crossover: int | None = None) -> np.ndarray:
-    """Coarse styles of the seeds at the left, fine ones of those on top; the corner is white."""
-    pictures = mixtures(model, coarse, fine, crossover)
-    left, top = (
-        draw(model, codes_of(seeds, model.recipe.latent), model.own_classes(seeds)) for seeds in (coarse, fine)
-    )
-    white = np.full_like(top[:1], 255)
-    rows = [np.concatenate([white, top])]
-    rows += [np.concatenate([left[row : row + 1], pictures[row]]) for row in range(len(coarse))]
-    return sheet(np.concatenate(rows), len(fine) + 1)
-
-
-def mixtures(model: Generate, coarse: Sequence[int], fine: Sequence[int], crossover: int | None = None) -> np.ndarray:
-    """Every pair's picture, (coarse, fine, S, S, C). `crossover`: the first layer of the fine ones; None: the middle.
-
-    Raises:
-        UsageError: the network has no styles, or not so many layers.
+    `label`: which; None: the first seed's.
     """
-    if not model.styled:
-        raise UsageError("only pictures made of styles can be mixed", got=model.recipe.network,
-                         allowed="a run of stylegan or stylegan2")  # fmt: skip
-    layers = int(model.network.layers)  # type: ignore[arg-type]
-    if crossover is not None and not 0 < crossover < layers:
-        raise UsageError("styles change within the network", got=f"crossover {crossover}", allowed=f"1 to {layers - 1}")
-    rows = []
-    with torch.no_grad(), model.judging(), in_float32(model.device):
-        styles = {seed: _styles(model, seed) for seed in {*coarse, *fine}}
-        for a in coarse:
-            pairs = [mix_styles(styles[a], styles[b], crossover or layers // 2) for b in fine]
-            rows.append(np.concatenate([as_bytes(model.network.synthesis(pair)) for pair in pairs]))  # type: ignore[operator]
-    return np.stack(rows)
+    codes = codes_of(seeds, canvas.latent)
+    rows = np.concatenate([between(codes[k], codes[k + 1], steps) for k in range(len(seeds) - 1)])
+    own = classes_of(seeds[:1], canvas)
+    labels = None if own is None else np.full(len(rows), own[0] if label is None else label)
+    return canvas.draw(rows, labels, truncation)
 
 
-def _styles(model: Generate, seed: int) -> torch.Tensor:
-    label = model.own_classes([seed])
-    z = torch.from_numpy(codes_of([seed], model.recipe.latent)).to(model.device)
-    found: torch.Tensor = model.network.styles(z, None if label is None else torch.from_numpy(label).to(model.device))  # type: ignore[operator]
-    return found
+def truncated(
+    canvas: Canvas, seeds: Sequence[int], at: Sequence[float] = TRUNCATIONS, labels: np.ndarray | None = None
+) -> np.ndarray:
+    """All seeds at each truncation in turn, (len(at) · N, S, S, C)."""
+    codes = codes_of(seeds, canvas.latent)
+    labels = classes_of(seeds, canvas) if labels is None else labels
+    return np.concatenate([canvas.draw(codes, labels, share) for share in at])
+
+
+def mixed(canvas: Canvas, coarse: Sequence[int], fine: Sequence[int], crossover: int | None = None) -> np.ndarray:
+    """Coarse styles of the seeds at the left, fine ones of those on top; the corner is white. (h, w, C)."""
+    pictures = mixtures(canvas, coarse, fine, crossover)
+    left, top = of_seeds(canvas, coarse), of_seeds(canvas, fine)
+    rows = [np.full_like(top[:1], 255), top]
+    for row in range(len(coarse)):
+        rows += [left[row : row + 1], pictures[row]]
+    return sheet(np.concatenate(rows), len(fine) + 1)
