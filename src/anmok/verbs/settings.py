@@ -144,13 +144,13 @@ class TrainSettings(DataSettings):
         "translate", default=None, description="What a picture that comes back changed costs CycleGAN; 10 in the paper."
     )
     identity: Annotated[float, Field(ge=0)] | None = only(
-        "translate", default=None, description="Share of --cycle that changing pictures of the target domain costs; 0.5."
+        "translate", default=None, description="Share of --cycle that changing a picture of the target costs; 0.5."
     )
     pool: Annotated[int, Field(ge=0)] | None = only(
         "translate", default=None, description="Earlier translations that judges are shown; 50 in the paper."
     )
     width: Count | None = only(
-        "translate", default=None, description="Channels of the first convolution; 64 in the papers, 16 for small pictures."
+        "translate", default=None, description="Channels of the first convolution; 64 in the papers."
     )
     find_lr: bool = Field(False, description="First find a learning rate on a throwaway copy, draw the curve, use it.")
     tensorboard: bool = Field(False, description="Also write curves for TensorBoard, into the run's folder.")

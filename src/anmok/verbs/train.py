@@ -108,7 +108,8 @@ def _go(folder: RunFolder, plan: TrainingPlan, model: Model, terminal: Terminal,
     card = _write_end(folder, outcome, measured, kept)
     write_training_report(folder, card, plan, model, outcome, measured)
     for name, found in measured.items():
-        terminal.say(f"{name}: {figures_line({k: found.figures[k] for k in plan.kind.headlines if k in found.figures})}")
+        known = {figure: found.figures[figure] for figure in plan.kind.headlines if figure in found.figures}
+        terminal.say(f"{name}: {figures_line(known)}")
     terminal.say(f"report: {folder.report}")
     return Run(folder, card, model)
 
