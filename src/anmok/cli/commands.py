@@ -149,13 +149,11 @@ def predict_command(
     """
     given = _given(settings)
     answers = _verb("predict")(subject, pictures, quiet=quiet or json, ahead=True, **given)
-    top = given.get("top", 1)
-    tables = import_module("anmok.report.tables")
     if json:
-        for row in tables.rows(answers, top):
+        for row in show.answer_rows(answers, given.get("top", 1)):
             print(show.as_json(row, indent=None))
     elif "to" not in given:
-        show.print_table(tables.heading(top), tables.terminal_rows(answers, top))
+        show.print_answers(answers, given.get("top"))
     unsure = sum(answer.sure is False for answer in answers)
     if unsure and not quiet:
         print(f'"I don\'t know" for {unsure} of {len(answers)}: the run is too unsure', file=sys.stderr)

@@ -46,6 +46,27 @@ def print_table(heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     (console if console.is_terminal else Console(highlight=False, width=_WIDE)).print(table)
 
 
+def answer_rows(answers: Sequence[Any], top: int) -> Iterable[Mapping[str, Any]]:
+    """What `--json` says of each picture: its likeliest classes, or all boxes in it."""
+    from anmok.report import box_tables, tables
+
+    return box_tables.picture_rows(answers) if _are_boxes(answers) else tables.rows(answers, top)
+
+
+def print_answers(answers: Sequence[Any], top: int | None) -> None:
+    """A table of answers: the likeliest `top` classes, or how many objects of which class and the surest `top`."""
+    from anmok.report import box_tables, tables
+
+    if _are_boxes(answers):
+        print_table(box_tables.HEADING, box_tables.terminal_rows(answers, top or 0))
+    else:
+        print_table(tables.heading(top or 1), tables.terminal_rows(answers, top or 1))
+
+
+def _are_boxes(answers: Sequence[Any]) -> bool:
+    return any(answer.boxes is not None for answer in answers)
+
+
 def print_report(report: Any) -> None:
     """Figures with intervals, then a line a class."""
     names = [name for name in report.figures if not name.endswith(("_low", "_high"))]

@@ -19,6 +19,7 @@ FLOAT32 = 1e-4  # of a probability: two ways of computing float32 differ by a hu
 TIED = 2 * FLOAT32  # probabilities this near: either class may win
 LISTED = 5  # pictures named in an error
 _LEVELS = 1  # grey levels of a picture that is the answer
+_MOVED = 0.01  # of a box's longer side, and of its score: what lies farther off is another box
 _PIXELS = 1e-3  # share of a mask's pixels: classes that are tied there may fall either way
 
 
@@ -30,8 +31,9 @@ class Parity:
         pictures: answered by both.
         refused: refused by both.
         different: names of those whose decision differs: the answer, being sure of it, or having one at all.
-        largest: largest difference of a probability (classes), of grey levels beyond one / 255 (pictures), or share
-            of pixels of another class where that is more than a thousandth (masks).
+        largest: largest difference of a probability (classes), of grey levels beyond one / 255 (pictures), share of
+            pixels of another class where that is more than a thousandth (masks), or of a score and of how far an edge
+            moved, as a share of the longer side (boxes).
         where: the picture of the largest difference.
         tolerance: the largest difference allowed.
         share: the smallest share of equal decisions allowed.
@@ -126,6 +128,8 @@ def _judge(one: Prediction, other: Prediction) -> tuple[bool, float]:
         return _masks(one.mask, other.mask)
     if one.picture is not None:
         return _pictures(one.picture, other.picture)
+    if one.boxes is not None:
+        return _boxes(one, other)
     return _classes(one, other)
 
 
@@ -147,6 +151,31 @@ def _straddle(one: Prediction, other: Prediction) -> bool:
         return False
     sure, unsure = (one, other) if one.sure else (other, one)
     return sure.scores[0] > unsure.scores[0]  # type: ignore[index]
+
+
+def _boxes(one: Prediction, other: Prediction) -> tuple[bool, float]:
+    """Each box beside the one of its class that lies nearest; a box that only one way gives decides otherwise."""
+    if other.boxes is None:
+        return False, 1.0
+    (boxes, scores, labels), (others, its_scores, its_labels) = _told(one), _told(other)
+    if len(boxes) != len(others):
+        return False, 1.0
+    longer = np.maximum((boxes[:, 2:] - boxes[:, :2]).max(1, initial=1.0), 1.0)[:, None]
+    apart = np.abs(boxes[:, None] - others[None]).max(2) / longer
+    apart = np.maximum(apart, np.abs(scores[:, None] - its_scores[None]))
+    apart[labels[:, None] != its_labels[None]] = np.inf
+    distance = 0.0
+    for row in apart:
+        nearest = int(row.argmin())
+        distance = max(distance, float(row[nearest]))
+        apart[:, nearest] = np.inf
+    return (True, distance) if distance <= _MOVED else (False, 1.0)
+
+
+def _told(one: Prediction) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Boxes (M, 4), scores (M,) and class names (M,)."""
+    boxes = np.reshape(np.asarray(one.boxes, np.float64), (-1, 4))
+    return boxes, np.asarray(one.scores or (), np.float64), np.asarray(one.labels or (), str)
 
 
 def _masks(expected: np.ndarray, found: Any) -> tuple[bool, float]:

@@ -62,7 +62,12 @@ class Respondent:
 
     @property
     def _may_choose(self) -> bool:
-        return self._on_cpu and self._asked.engine == "auto" and self._asked.into is None
+        return self._on_cpu and self._asked.engine == "auto" and self._asked.into is None and not self._draws
+
+    @property
+    def _draws(self) -> bool:
+        """Whether answers are drawn into a folder: what computes without torch sees no picture as it was."""
+        return self._asked.to is not None and not self._asked.to.suffix
 
     def answers(self, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str]) -> Iterator[Prediction]:
         """One prediction a picture, in order."""

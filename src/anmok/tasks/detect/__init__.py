@@ -15,7 +15,7 @@ from anmok.data.prepare import Prepared
 from anmok.engine.devices import Devices
 from anmok.metrics.proportion import Interval
 from anmok.report.content import ReportContent
-from anmok.tasks._kind import Asked, Inquiry, Plan, Voice
+from anmok.tasks._kind import Asked, Cargo, Inquiry, Plan, Voice
 from anmok.tasks.detect import choosing
 from anmok.tasks.detect.answering import answers, wants_overlays, write
 from anmok.tasks.detect.drawing import truth
@@ -23,6 +23,7 @@ from anmok.tasks.detect.duel import Duel, judged
 from anmok.tasks.detect.learning import Detect
 from anmok.tasks.detect.measuring import Measured, measure, report_of
 from anmok.tasks.detect.page import fill
+from anmok.tasks.detect.shipping import cargo
 from anmok.tasks.sheet import ROWS, SHOWN_SIDE, VERSIONS, draw_sheet
 
 __all__ = ["Detect", "Detection", "Interval"]
@@ -93,7 +94,11 @@ class Detection:
 
     def write(self, to: Path, answers: Iterable[Prediction], asked: Asked) -> None:
         """A table of boxes, COCO's results, or a folder with overlays."""
-        write(to, answers, asked.top)
+        write(to, answers)
+
+    def cargo(self, model: Detect) -> Cargo:
+        """The network up to its best candidates; suppression and the way back from the letterbox travel with it."""
+        return cargo(model)
 
     def draw_augmentation(self, plan: Plan, seed: int, path: Path) -> None:
         """A sheet of pictures with their boxes, as evaluation sees them and as training may."""
