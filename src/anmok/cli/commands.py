@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from pydantic import BaseModel
 
-from anmok.cli import show
+from anmok.cli import show, show_contest
 from anmok.verbs.generate_settings import GenerateSettings
 from anmok.verbs.settings import (
     CheckSettings,
@@ -214,7 +214,7 @@ def inspect_command(
 
 
 def compare_command(
-    nets: Annotated[list[str], Parameter(consume_multiple=True)],
+    nets: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     /,
     *,
     settings: Annotated[CompareSettings | None, Flags] = None,
@@ -226,10 +226,13 @@ def compare_command(
     Parameters
     ----------
     nets
-        Names, e.g. alexnet vgg16 resnet18 densenet121 timm:convnext_tiny.
+        Names, e.g. alexnet vgg16 resnet18 densenet121 timm:convnext_tiny. With --task: pictures first, if not
+        --data, then networks to train on them, or runs; none: the task's own, e.g. R-CNN to today's detector.
     """
-    found = _verb("compare")(*nets, quiet=quiet or json, **_given(settings))
-    if json:
+    found = _verb("compare")(*(nets or []), quiet=quiet or json, **_given(settings))
+    if hasattr(found, "contestants"):
+        print(show.as_json(found.to_json())) if json else show_contest.print_contest(found)
+    elif json:
         rows = [knife.as_row() for knife in found.knives]
         keys = ("imgsz", "machine", "take", "advice", "png")
         print(show.as_json({"networks": rows, **{key: getattr(found, key) for key in keys}}))

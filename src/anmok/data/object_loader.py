@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from anmok.core.preparation import centre_crop
 from anmok.core.seeds import numpy_generator
+from anmok.core.targets import Objects
 from anmok.core.types import Batch
 from anmok.data.loader import Loader, channels_first
 from anmok.data.mosaic import drawn
@@ -31,9 +33,12 @@ class ObjectLoader(Loader):
 
     Args:
         regions: also draw the objects' regions.
+        proposals: boxes of each row that move with its picture, `regions` float32 (R, 4) of its targets; see
+            `anmok.data.proposals`.
     """
 
     regions: bool = False
+    proposals: Sequence[Objects] | None = None
 
     def _batch(self, epoch: int, number: int) -> Batch:
         chosen = self._chosen(epoch, number)
@@ -57,7 +62,11 @@ class ObjectLoader(Loader):
         return Batch(channels_first(pixels), _tensors(found), ids)
 
     def _objects(self, moves: Moves, shown: np.ndarray, placed: np.ndarray) -> list[Found]:
-        return moves.objects([self.targets[row] for row in shown], list(placed), draw=self.regions)
+        found = moves.objects([self.targets[row] for row in shown], list(placed), draw=self.regions)
+        if self.proposals is not None:
+            moved = moves.objects([self.proposals[row] for row in shown], list(placed))
+            found = [{**own, "regions": other["boxes"]} for own, other in zip(found, moved, strict=True)]
+        return found
 
 
 def _mixed(

@@ -19,6 +19,7 @@ from anmok.data.augment import Augment
 from anmok.data.labelled_sources import LabelledSource, for_judging, for_training
 from anmok.data.mask_loader import MaskLoader
 from anmok.data.object_loader import ObjectLoader
+from anmok.data.proposals import Proposals, Search
 from anmok.data.records import Layout, labelled
 
 
@@ -53,16 +54,20 @@ class Prepared:
 
     def objects(
         self, split: str | None, batch: int, *, seed: int = 0, augment: Augment | None = None, workers: int = 0,
-        regions: bool = False,
+        regions: bool = False, search: Search | None = None,
     ) -> ObjectLoader:  # fmt: skip
-        """Pictures with boxes, as `masks`; `regions`: with instance masks."""
+        """Pictures with boxes, as `masks`; `regions`: with instance masks; `search`: with proposals found so."""
         source, rows, entries = self._drawn_from(split, augment)
         targets = [entry.target for entry in entries]
         odd = next((entry for entry in entries if not isinstance(entry.target, Objects)), None)
         if odd is not None:
             raise DataError("this data has no boxes", path=odd.id, got=type(odd.target).__name__, allowed="objects")
         ids, size = [entry.id for entry in entries], self.preparation.size
-        return ObjectLoader(source, rows, targets, ids, size, batch, seed, augment, workers, regions=regions)
+        proposals = None
+        if search is not None:
+            whole, places, _ = self._drawn_from(split, None)
+            proposals = Proposals(search, whole, places)
+        return ObjectLoader(source, rows, targets, ids, size, batch, seed, augment, workers, regions, proposals)
 
     def _drawn_from(self, split: str | None, augment: Augment | None) -> tuple[LabelledSource, np.ndarray, list[Entry]]:
         """Where batches come from, its rows, and the entry that each of them shows."""

@@ -21,10 +21,11 @@ from anmok.engine.devices import choose
 from anmok.networks import build, card, published, task_of
 from anmok.verbs import card as cards
 from anmok.verbs.advice import advise, by_cost
+from anmok.verbs.contest import Contest, contest
 from anmok.verbs.knife import Knife
 from anmok.verbs.probe import probe
 from anmok.verbs.scatter import draw_scatter
-from anmok.verbs.settings import CompareSettings
+from anmok.verbs.settings import AUTO, CompareSettings
 from anmok.verbs.terminal import Terminal
 
 LONGEST_S = 300  # for one network's measurements
@@ -47,8 +48,8 @@ class Comparison:
     png: Path | None
 
 
-def compare(*nets: str, quiet: bool = True, **settings: Any) -> Comparison:
-    """Lay networks side by side.
+def compare(*nets: str, quiet: bool = True, **settings: Any) -> Comparison | Contest:
+    """Lay networks side by side; with `task`, train them on the same pictures: see `anmok.verbs.contest.contest`.
 
     Speed and memory are measured as training computes them here: same device, precision and memory layout.
 
@@ -60,6 +61,8 @@ def compare(*nets: str, quiet: bool = True, **settings: Any) -> Comparison:
         UsageError: no such network, networks of several tasks, the picture size is too small for one, or the plot has
             no known ending.
     """
+    if settings.get("task", AUTO) != AUTO:
+        return contest(*nets, quiet=quiet, **settings)
     task = _task(nets)
     if task == "segment":
         settings = {"num_classes": SEGMENTED, **settings}
@@ -98,7 +101,7 @@ def _task(nets: Sequence[str]) -> str:
     task = next(iter(tasks.values()))
     if task not in ("classify", "segment"):
         raise UsageError(f"networks that {task} are not laid side by side", got=", ".join(nets), allowed=allowed,
-                         fix="anmok inspect for each of them")  # fmt: skip
+                         fix=f"anmok compare --task {task} DATA {' '.join(nets)}, which trains them")  # fmt: skip
     return task
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -29,6 +29,14 @@ FEW = 40  # classes that an error lists
 TRIALS = ((39, 12), (19, 12), (19, 8), (9, 8))  # misplaced maps, points on a curve: the more the better, as affordable
 BYTE = 45  # multiply-adds that a processor does in the time it takes to write a byte of activations and read it again
 MOST_WORK = 10**12  # multiply-adds of deletion and insertion together: about half a minute on two processor cores
+
+
+@runtime_checkable
+class Marking(Protocol):
+    """A scorer of a part of the picture, which it can show."""
+
+    def marked(self, pixels: np.ndarray) -> np.ndarray:
+        """uint8 (S, S, C) → (S, S, 3) with the part marked."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +78,14 @@ def explain(
     options: dict[str, Any] = {} if asked.layer is None else {"layer": asked.layer}
     pixels = prepared_picture(picture, one.preparation)
     x = one.model.normalise(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None])[0]
-    scorer, target = one.model.to_explain(x, target)
+    chosen = {} if asked.box is None else {"box": asked.box}
+    scorer, target = one.model.to_explain(x, target, **chosen)
     found = method(scorer, x, target, **options)
     verdict = _judged(scorer, x, method, found, options, Terminal(quiet)) if asked.verdict else None
     out = asked.out or one.path / _file_name(one, Path(picture), asked.method)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(explanation_png(pixels, found, one.classes, verdict.sentence if verdict else None))
+    shown = scorer.marked(pixels) if isinstance(scorer, Marking) else pixels
+    out.write_bytes(explanation_png(shown, found, one.classes, verdict.sentence if verdict else None))
     return Explained(Path(picture), one.classes[found.target], found.score, found, verdict, out)
 
 
@@ -83,8 +93,11 @@ def _judged(
     scorer: nn.Module, x: Tensor, method: Explainer, found: Explanation, options: dict[str, Any], terminal: Terminal
 ) -> Verdict:
     """The verdict, with as many trials as a network of this size allows in about half a minute."""
-    seen = anatomy(scorer, tuple(x.shape))
-    work = seen.macs + BYTE * seen.activation_bytes
+    try:
+        seen = anatomy(scorer, tuple(x.shape))
+        work = seen.macs + BYTE * seen.activation_bytes
+    except UsageError:  # what it computes depends on what it sees, as with a detector's regions
+        work = MOST_WORK
     orders, steps = next((trials for trials in TRIALS if passes(*trials) * work <= MOST_WORK), TRIALS[-1])
     with terminal.bar("judging") as on_progress:
         return judge(scorer, x, method, found, orders=orders, steps=steps, on_progress=on_progress, **options)

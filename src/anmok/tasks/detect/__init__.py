@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from anmok.engine.devices import Devices
 from anmok.metrics.proportion import Interval
 from anmok.report.content import ReportContent
 from anmok.tasks._kind import Asked, Cargo, Inquiry, Plan, Voice
-from anmok.tasks.detect import choosing
+from anmok.tasks.detect import choosing, history
 from anmok.tasks.detect.answering import answers, wants_overlays, write
 from anmok.tasks.detect.drawing import truth
 from anmok.tasks.detect.duel import Duel, judged
 from anmok.tasks.detect.learning import Detect
 from anmok.tasks.detect.measuring import Measured, measure, report_of
 from anmok.tasks.detect.page import fill
+from anmok.tasks.detect.timing import timed
 from anmok.tasks.detect.shipping import cargo
 from anmok.tasks.sheet import ROWS, SHOWN_SIDE, VERSIONS, draw_sheet
 
@@ -38,6 +40,7 @@ class Detection:
 
     name = "detect"
     headlines = ("map50", "map")
+    contestants, shared = history.CONTESTANTS, history.SHARED
     curves: Mapping[str, Mapping[str, str]] = {
         "Mean average precision": {"val_map50": "at half overlap", "val_map": "50 to 95 %"}
     }
@@ -99,6 +102,16 @@ class Detection:
     def cargo(self, model: Detect) -> Cargo:
         """The network up to its best candidates; suppression and the way back from the letterbox travel with it."""
         return cargo(model)
+
+    def timed(self, model: Detect, decoded: Prepared, split: str | None, pictures: int) -> Mapping[str, float]:
+        """Proposals, features and heads, in seconds a picture."""
+        batches = decoded.objects(split, 1).epoch(0)
+        shown = [batch.pictures[0].permute(1, 2, 0).numpy() for batch in islice(batches, pictures)]
+        return timed(model, shown)
+
+    def remarks(self, rows: Mapping[str, Mapping[str, float]]) -> Sequence[str]:
+        """Which of the papers' claims hold."""
+        return history.remarks(rows)
 
     def draw_augmentation(self, plan: Plan, seed: int, path: Path) -> None:
         """A sheet of pictures with their boxes, as evaluation sees them and as training may."""

@@ -14,9 +14,11 @@ from anmok.core.preparation import Preparation
 from anmok.core.seeds import seed_everything
 from anmok.core.types import Dataset
 from anmok.data.prepare import Prepared, prepare
+from anmok.data.proposals import Search
 from anmok.engine.devices import Devices
 from anmok.networks import OF_TASK, build
 from anmok.tasks._kind import Asked, Plan, Voice
+from anmok.tasks.detect.forms import form_of
 from anmok.tasks.detect.learning import Detect
 from anmok.tasks.detect.recipe import DetectRecipe, choose_recipe
 from anmok.tasks.segment.naming import sided
@@ -59,7 +61,7 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     """Look at the data and choose what the person left open.
 
     Raises:
-        UsageError: the network does not detect, or wants proposals from outside.
+        UsageError: the network does not detect, or draws masks too.
     """
     _check(asked)
     preparation = choose_preparation(dataset, asked.imgsz)
@@ -70,20 +72,24 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     handed = sided(dataset.classes)
     flip = not handed if asked.flip is None else asked.flip
     notes = {"mirroring": f"off: a mirror would turn {handed[0]!r} into another class"} if handed else {}
-    recipe = choose_recipe(prepared.dataset.splits["train"], preparation.size, flip).asked(asked)
+    form = form_of(asked.net, sides_of(prepared))
+    if form.told:
+        voice.say(f"{asked.net.partition(':')[0]} is built with {form.told}")
+    pictures = prepared.dataset.splits["train"]
+    recipe = choose_recipe(pictures, preparation.size, flip, form.pace).but(arguments=form.arguments).asked(asked)
     return Plan(prepared, recipe, notes)
 
 
 def _check(asked: Asked) -> None:
     known = [name for name in OF_TASK["detect"] if name not in STAGED]
     if asked.net != "auto" and asked.net.partition(":")[0] not in known:
-        staged = asked.net in STAGED
-        why = "this detector learns in stages from proposals, which training cannot do yet" if staged else (
+        drawing = asked.net.partition(":")[0] in STAGED
+        why = "this detector learns masks too, which training cannot do yet" if drawing else (
             "this network does not detect")  # fmt: skip
         raise UsageError(why, got=asked.net, allowed=", ".join(known))
 
 
-STAGED = ("fast_rcnn", "maskrcnn_resnet50_fpn", "rcnn", "sppnet")
+STAGED = ("maskrcnn_resnet50_fpn",)
 
 
 def saved_plan(dataset: Dataset, card: Mapping[str, Any], voice: Voice) -> Plan:
@@ -98,8 +104,10 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
     classes, preparation = prepared.dataset.classes, prepared.preparation
     if network is None:
         seed_everything(asked.seed)
-        network = _built(recipe.network, len(classes), preparation)
-    train = prepared.objects("train", recipe.batch, seed=asked.seed, augment=recipe.augment, workers=asked.workers)
+        network = _built(recipe.network, len(classes), preparation, **recipe.arguments)
+    search = Search.for_squares(preparation.size) if getattr(network, "takes_regions", False) else None
+    train = prepared.objects("train", recipe.batch, seed=asked.seed, augment=recipe.augment, workers=asked.workers,
+                             search=search)  # fmt: skip
     val = prepared.objects("val", AT_ONCE) if "val" in prepared.dataset.splits else None
     return Detect(network, classes, preparation, devices, recipe, train, val)
 
@@ -112,7 +120,8 @@ def opened(card: Mapping[str, Any], devices: Devices, network: nn.Module | None)
     """The detector a card describes, still without its weights."""
     preparation = Preparation.from_json(card["preparation"])
     if network is None:
-        network = _built(card["network"]["name"], len(card["classes"]), preparation, **card["network"]["arguments"])
+        arguments = {**card["network"]["arguments"], **card["recipe"].get("arguments", {})}
+        network = _built(card["network"]["name"], len(card["classes"]), preparation, **arguments)
     model = Detect(network, card["classes"], preparation, devices)
     model.nms = float(card["recipe"]["nms"])
     model.threshold = float(card.get("threshold", model.threshold))
@@ -123,6 +132,18 @@ def decode(dataset: Dataset, preparation: Preparation, voice: Voice) -> Prepared
     """Every picture decoded once, into the cache."""
     with voice.bar("decoding") as on_progress:
         return prepare(dataset, preparation, on_progress=on_progress)
+
+
+def sides_of(prepared: Prepared) -> np.ndarray:
+    """How large the objects of some training pictures are: float (M,), pixels of what the network sees."""
+    found = [np.zeros(0)]
+    for batch in prepared.objects("train", AT_ONCE).epoch(0):
+        for target in batch.targets:
+            boxes = target["boxes"].numpy()
+            found.append(np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(1)))
+        if len(found) > MEASURED:
+            break
+    return np.concatenate(found)
 
 
 def normalised(prepared: Prepared) -> Prepared:

@@ -1,7 +1,8 @@
 """Detection: what is where.
 
-One stage of one phase: the detector's own losses (`anmok.networks._detector`), judged after each epoch by COCO's mean
-average precision on the validation split at the working size, with averaged weights where the recipe asks for them.
+The detector's own losses (`anmok.networks._detector`), judged after each epoch by COCO's mean average precision on the
+validation split at the working size, with averaged weights where the recipe asks for them. Most detectors learn in one
+stage; those that look at proposals in several (`anmok.tasks.detect.stages`).
 """
 
 from __future__ import annotations
@@ -12,21 +13,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
 from anmok.core.targets import Objects
-from anmok.core.task import Batches, Phase, Plan, Stage
+from anmok.core.task import Batches, Plan
 from anmok.core.types import Batch
+from anmok.data.proposals import Search
 from anmok.engine.devices import Devices
 from anmok.metrics.coco import coco_figures
 from anmok.metrics.detection import Answer
+from anmok.tasks.detect.explaining import box_scores
 from anmok.tasks.detect.recipe import DetectRecipe
+from anmok.tasks.detect.stages import plans
 from anmok.tasks.normalise import Normalise
-from anmok.tasks.optimizers import build_optimizer, one_cycle
 
 JUDGED_FROM = 0.001  # score: average precision wants the doubtful answers too
 NMS = 0.6
-CLIP = 10.0  # largest norm of the gradient: a few wild boxes must not undo an epoch
 
 
 class Detect:
@@ -42,6 +43,7 @@ class Detect:
 
     Attributes:
         threshold: score from which a box is an answer.
+        search: how proposals are found, for a network that wants them from outside; else None.
     """
 
     name = "detect"
@@ -61,6 +63,7 @@ class Detect:
         self.recipe, self.train, self.val = recipe, train, val
         self.threshold = 0.3
         self.nms = NMS if recipe is None else recipe.nms
+        self.search = Search.for_squares(preparation.size) if getattr(network, "takes_regions", False) else None
         self._normalise = Normalise(preparation)
 
     def networks(self) -> Mapping[str, nn.Module]:
@@ -68,8 +71,8 @@ class Detect:
         return {"network": self.network}
 
     def stages(self) -> Sequence[Plan]:
-        """One stage."""
-        return [Plan("fit", self._fit)]
+        """One, or those of a detector that learns in several."""
+        return plans(self)
 
     def state(self) -> Mapping[str, Any]:
         """Nothing beside weights and optimizer."""
@@ -77,22 +80,6 @@ class Detect:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Nothing to take back."""
-
-    def _fit(self) -> Stage:
-        assert self.recipe is not None and self.train is not None
-        optimizer, schedule = build_optimizer(self.network, self.recipe), one_cycle(self.recipe.warmup)
-        judged = self.val is not None
-        return Stage(
-            "fit",
-            self.train,
-            [Phase("detect", self.networks(), optimizer, self.loss, schedule=schedule, clip=CLIP)],
-            self.recipe.epochs,
-            evaluate=self.evaluate if judged else None,
-            monitor="val_map" if judged else "loss",
-            mode="max" if judged else "min",
-            patience=self.recipe.patience,
-            average=self.recipe.average,
-        )
 
     def normalise(self, pictures: Tensor) -> Tensor:
         """uint8 (N, C, H, W) → float32 of about zero mean and unit variance."""
@@ -107,26 +94,34 @@ class Detect:
         total = torch.stack(list(parts.values())).sum()
         return {"loss": total, **parts}
 
-    def scorer(self) -> nn.Module:
-        """Raises `UsageError`: an answer here is boxes."""
-        raise UsageError(
-            "explaining a detector's box is not there yet", fix="anmok predict --to FOLDER draws its boxes"
-        )
+    def to_explain(self, x: Tensor, target: int | None, box: int | None = None) -> tuple[nn.Module, int | None]:
+        """How surely one answered box is there, and its class; see `anmok.tasks.detect.explaining.box_scores`."""
+        return box_scores(self, x, target, box)
 
-    def to_explain(self, x: Tensor, target: int | None) -> tuple[nn.Module, int | None]:
-        """Raises `UsageError`, as `scorer`."""
-        return self.scorer(), target
+    def pictures(self, x: Tensor) -> Tensor:
+        """What `normalise` was given: uint8 (N, C, S, S)."""
+        mean, std = (torch.tensor(part, device=x.device).view(-1, 1, 1)
+                     for part in (self.preparation.mean, self.preparation.std))  # fmt: skip
+        return ((x * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
 
     @torch.no_grad()
     def found(self, pictures: Tensor, score: float | None = None) -> list[dict[str, Tensor]]:
         """uint8 (N, C, S, S) → for each its boxes (K, 4) in these pixels, labels and scores, on the CPU, best first."""
         x = self.normalise(pictures.to(self.devices.device))
+        regions = self.proposals(pictures)
         with self.devices.autocast():
-            outputs = self.network(x)
+            outputs = self.network(x) if regions is None else self.network(x, regions)
         least = self.threshold if score is None else score
         answers = self.network.detect(outputs, score=least, nms=self.nms)
         return [{name: part.float().cpu() if name != "labels" else part.cpu() for name, part in one.items()}
                 for one in answers]  # fmt: skip
+
+    def proposals(self, pictures: Tensor) -> list[dict[str, Tensor]] | None:
+        """uint8 (N, C, S, S) → `regions` (R, 4) of each, for a network that wants proposals; else None."""
+        if self.search is None:
+            return None
+        pixels = list(pictures.permute(0, 2, 3, 1).cpu().numpy())
+        return [{"regions": torch.from_numpy(own).to(self.devices.device)} for own in self.search.every(pixels)]
 
     @torch.no_grad()
     def evaluate(self) -> Mapping[str, float]:
@@ -149,13 +144,14 @@ class Detect:
 
 
 def learnable(target: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A picture's objects without groups and without those that are not judged, and without specks."""
+    """A picture's objects without groups and without those that are not judged, and without specks; its proposals."""
     boxes = target["boxes"]
     good = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(1)
     for name in ("crowd", "difficult"):
         if name in target:
             good &= ~target[name]
-    return {"boxes": boxes[good], "labels": target["labels"][good]}
+    regions = {"regions": target["regions"]} if "regions" in target else {}
+    return {"boxes": boxes[good], "labels": target["labels"][good], **regions}
 
 
 def _flags(target: Mapping[str, Tensor], name: str) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -22,16 +24,22 @@ class DetectRecipe(Descent):
 
     Args:
         nms: overlap above which the lower score of two answered boxes of one class is dropped.
+        arguments: of the network, beside classes and channels.
     """
 
     nms: float = 0.6
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
-def choose_recipe(pictures: int, side: int, mirror: bool) -> DetectRecipe:
-    """A recipe for `pictures` training pictures, of which the network sees squares of `side` pixels."""
+def choose_recipe(pictures: int, side: int, mirror: bool, pace: float = 1.0) -> DetectRecipe:
+    """A recipe for `pictures` training pictures, of which the network sees squares of `side` pixels.
+
+    `pace`: share of the usual epochs.
+    """
     batch = int(np.clip(PIXELS // side**2, SMALLEST_BATCH, LARGEST_BATCH))
     batch = max(2, min(batch, pictures // STEPS)) if pictures >= 2 else 1
     epochs = int(np.clip(PASSES * (128 / max(side, 96)) ** 2 / max(1, pictures), FEWEST, MOST))
+    epochs = max(1, round(epochs * pace))
     steps = epochs * max(1, pictures // batch)
     return DetectRecipe(
         network="anchor_free",

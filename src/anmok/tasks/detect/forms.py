@@ -1,0 +1,79 @@
+"""Detectors in the form that suits the data: nothing pretrained, small pictures, few minutes.
+
+The papers' detectors stand on AlexNet or VGG-16 trained on a million photographs. From nothing these learn little from
+a few hundred pictures, and on a processor not within a day. So a detector asked for by its bare name stands on a small
+network; who names what it shall stand on (`rcnn:alexnet_2012`, `fast_rcnn:vgg16`) gets that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+SMALL = "small_resnet"
+HIDDEN = 256  # numbers in each of two dense layers
+CROP, SMALLEST_CROP = 64, 24  # pixels: largest and smallest side of warped regions
+QUANTILES = (0.15, 0.5, 0.85)  # of the objects' sides, where anchors are put
+STRIDE = 8  # pixels of the small network's coarsest map: smaller anchors would fall between its cells
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a detector is built and trained for given data.
+
+    Args:
+        arguments: of the network, beside classes and channels.
+        pace: share of the usual epochs that it needs.
+    """
+
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    pace: float = 1.0
+
+    @property
+    def told(self) -> str:
+        """The arguments in words; empty where there are none."""
+        return ", ".join(f"{name} {value}" for name, value in self.arguments.items())
+
+
+def form_of(name: str, sides: np.ndarray) -> Form:
+    """The form of the detector `name` for objects of these sides (the roots of their areas), in pixels it sees.
+
+    A network's own encoder (after a colon) stays; only what follows from the objects' sizes is chosen.
+    """
+    own, _, encoder = name.partition(":")
+    if own not in _BY_SIZE:
+        return Form()
+    measured, pace = _BY_SIZE[own](sides), _PACE[own]
+    if encoder:
+        return Form({key: value for key, value in measured.items() if key == "sizes"}, pace)
+    return Form({"encoder": SMALL, **measured}, pace)
+
+
+def _crop(sides: np.ndarray) -> dict[str, Any]:
+    """R-CNN's crops: about as large as the objects are."""
+    typical = float(np.median(sides)) if len(sides) else CROP
+    return {"crop": int(np.clip(8 * round(typical / 8), SMALLEST_CROP, CROP))}
+
+
+def _dense(sides: np.ndarray) -> dict[str, Any]:
+    return {"hidden": HIDDEN}
+
+
+def _anchors(sides: np.ndarray) -> dict[str, Any]:
+    """Faster R-CNN's anchors: as large as the objects are."""
+    found = np.quantile(sides, QUANTILES) if len(sides) else np.array([16, 32, 64])
+    return {"hidden": HIDDEN, "sizes": [float(max(STRIDE, 4 * round(side / 4))) for side in found]}
+
+
+_BY_SIZE: Mapping[str, Callable[[np.ndarray], dict[str, Any]]] = {
+    "rcnn": _crop,
+    "sppnet": _dense,
+    "fast_rcnn": _dense,
+    "faster_rcnn": _anchors,
+    "fasterrcnn_resnet50_fpn": _anchors,
+}
+# Each of a picture's regions is a lesson: fewer epochs than one-stage detectors need. R-CNN's are the dearest.
+_PACE = {"rcnn": 0.05, "sppnet": 0.15, "fast_rcnn": 0.15, "faster_rcnn": 0.3, "fasterrcnn_resnet50_fpn": 0.3}
