@@ -181,16 +181,25 @@ class Seen:
 
     def fitted(self, pixels: np.ndarray, original: tuple[int, int]) -> np.ndarray:
         """Pixels uint8 (H, W, 1 or 3) → `centre_crop(fit_picture(…), size)`, uint8 (size, size, channels)."""
-        box = _seen_box(pixels.shape[:2], self.preparation)
+        box = _seen_box(pixels.shape, self.preparation)
         if box is None:
             return centre_crop(fit_picture(pixels, self.preparation, original), self.preparation.size)
-        size, channels, grey = self.preparation.size, self.preparation.channels, pixels.shape[2] == 1
-        image = Image.fromarray(pixels[..., 0] if grey else pixels)
-        if channels == 1 and not grey:
-            image = image.convert("L")
-        image = image.resize((size, size), INTERPOLATIONS[self.preparation.interpolation], box=box)
-        seen = np.array(image).reshape(size, size, -1)
-        return seen if seen.shape[2] == channels else np.repeat(seen, channels, axis=2)
+        return _seen(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels), self.preparation, box)
+
+    def fitted_image(self, image: Image.Image) -> np.ndarray | None:
+        """As `fitted`, from an upright picture, L or RGB, in Pillow's hands; None where it takes more than a resize."""
+        box = _seen_box((image.height, image.width), self.preparation)
+        return None if box is None else _seen(image, self.preparation, box)
+
+
+def _seen(image: Image.Image, preparation: Preparation, box: tuple[float, float, float, float]) -> np.ndarray:
+    """A part of a picture, L or RGB, as the network sees it."""
+    size, channels = preparation.size, preparation.channels
+    if channels == 1 and image.mode != "L":
+        image = image.convert("L")
+    image = image.resize((size, size), INTERPOLATIONS[preparation.interpolation], box=box)
+    pixels = np.array(image).reshape(size, size, -1)
+    return pixels if pixels.shape[2] == channels else np.repeat(pixels, channels, axis=2)
 
 
 def _seen_box(shape: Sequence[int], preparation: Preparation) -> tuple[float, float, float, float] | None:
@@ -245,6 +254,15 @@ def fit_mask(mask: np.ndarray, preparation: Preparation, fill: int) -> np.ndarra
     if preparation.fit == "window" or mask.shape == store:
         return mask
     return resample_mask(mask, preparation.geometry((mask.shape[0], mask.shape[1])), store, fill)
+
+
+def in_own_size(picture: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """A square picture uint8 (S, S, C), made from one that was squashed, stretched back to (height, width, …)."""
+    height, width = shape[:2]
+    if picture.shape[:2] == (height, width):
+        return picture
+    image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
+    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)).reshape(height, width, -1)
 
 
 def centre_crop(pixels: np.ndarray, size: int) -> np.ndarray:

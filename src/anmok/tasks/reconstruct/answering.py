@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from anmok.core.errors import PictureError
-from anmok.core.preparation import fit_picture
+from anmok.core.preparation import fit_picture, in_own_size
 from anmok.core.types import Batch, Pictures, Prediction
 from anmok.data.decoding import decode_many
 from anmok.report.tables import WRITERS, write_predictions
@@ -36,7 +35,7 @@ def answers(
                 continue
             picture, strangeness = next(found)
             label, score = labelled(model.threshold, strangeness)
-            yield Prediction(name, label, score, picture=_in_own_size(picture, answer.pixels.shape))
+            yield Prediction(name, label, score, picture=in_own_size(picture, answer.pixels.shape))
 
 
 def _answered(model: Reconstruct, pictures: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, float | None]]:
@@ -50,15 +49,6 @@ def _answered(model: Reconstruct, pictures: Sequence[np.ndarray]) -> Iterator[tu
         if model.novelty is not None and model.threshold is not None:
             scores = model.novelty.judge(model, x)[0].tolist()
     yield from zip(out, scores, strict=True)
-
-
-def _in_own_size(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Uint8 (S, S, C) → (H, W, C)."""
-    if picture.shape[:2] == shape[:2]:
-        return picture
-    image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
-    resized = np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
-    return resized.reshape(*shape[:2], -1)
 
 
 def write(to: Path, answers: Iterable[Prediction], top: int) -> None:
