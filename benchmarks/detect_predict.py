@@ -3,8 +3,9 @@
     python benchmarks/detect_scenes.py --peer PEER_PYTHON --keep FOLDER     trains both (or --minutes 1 for a look)
     python benchmarks/detect_predict.py --peer PEER_PYTHON --kept FOLDER [--rounds 3]
 
-Both read the kept test scenes from their files, at batch 1 and 16, in processes of their own that take turns; loading
-and the first call are not counted. Both answer from a score that people would use: anmok's own threshold, 0.25 there.
+Both read all 1,300 kept scenes from their files, at batch 1 and 16, in processes of their own that take turns; loading
+and the first call, in which anmok chooses what computes, are not counted. Both answer from a score that people would
+use: anmok's own threshold, 0.25 there.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def main() -> None:
     asked = parser.parse_args()
     kept: Path = asked.kept.resolve()
     scenes = newest(kept.glob("scenes-*"))
-    pictures, side = scenes / "images/test", scenes.name.rpartition("-")[2]
+    pictures, side = scenes / "images", scenes.name.rpartition("-")[2]
     run, weights = newest(kept.glob("detect/anmok-*")), newest(kept.glob("ultralytics-*/best.pt"))
     ours = [sys.executable, str(HERE / "peers/anmok_predict_boxes.py"), str(run), str(pictures)]
     theirs = [asked.peer, str(HERE / "peers/ultralytics_predict.py"), str(weights), str(pictures), side]

@@ -30,7 +30,7 @@ def rate(count: int, ask: Callable[[], object], rounds: int) -> list[float]:
 
 def main(run: Path, folder: Path, rounds: int) -> None:
     model = anmok.load(run)
-    files = [str(path) for path in sorted(folder.glob("*.png"))]
+    files = [str(path) for path in sorted(folder.rglob("*.png"))]
 
     def ask(batch: int) -> int:
         return sum(len(answer.labels) for answer in model.predict(files, batch=batch))

@@ -31,7 +31,7 @@ def rate(count: int, ask: Callable[[], object], rounds: int) -> list[float]:
 
 def main(weights: Path, folder: Path, side: int, rounds: int) -> None:
     model = YOLO(weights)
-    files = [str(path) for path in sorted(folder.glob("*.png"))]
+    files = [str(path) for path in sorted(folder.rglob("*.png"))]
 
     def ask(batch: int) -> int:
         answers = model.predict(files, imgsz=side, batch=batch, device="cpu", stream=True, verbose=False)

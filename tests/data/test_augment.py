@@ -90,6 +90,20 @@ def test_colour_keeps_type_and_moves_the_mean() -> None:
     assert len({round(float(a.mean()) - float(b.mean())) for a, b in zip(out, pixels, strict=True)}) > 1
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_colour_is_brightness_then_contrast_then_saturation(channels: int) -> None:
+    pixels = pictures(channels=channels)
+    b, c, s = numpy_generator(5).uniform(0.6, 1.4, (3, len(pixels), 1, 1, 1))
+    x = pixels * b
+    mean = x.mean((1, 2, 3), keepdims=True)
+    x = (x - mean) * c + mean
+    if channels == 3:
+        grey = (x * (0.299, 0.587, 0.114)).sum(3, keepdims=True)
+        x = (x - grey) * s + grey
+    found = Augment(colour=0.4).recoloured(pixels, numpy_generator(5))
+    assert np.abs(found - np.clip(x, 0, 255)).max() <= 0.5 + 1e-3  # rounded
+
+
 def test_mixup_names_partners_and_a_weight_and_blend_follows() -> None:
     _, extra = Augment(mixup=1.0)(pictures(), 12, numpy_generator(0), 0, ROWS)
     assert sorted(extra["partner"]) == list(range(6)) and 0.5 <= extra["weight"] <= 1

@@ -181,16 +181,22 @@ class Augment:
         return pixels
 
     def _coloured(self, pixels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Brightness, contrast around the mean, saturation around the grey picture, each by its own factor."""
-        factors = generator.uniform(1 - self.colour, 1 + self.colour, (3, len(pixels), 1, 1, 1)).astype(np.float32)
+        """Brightness, contrast around the mean, saturation around the grey picture, each by its own factor.
+
+        One after the other they are a linear map of a pixel's channels and one constant a picture, computed in one go.
+        """
+        n, channels = len(pixels), pixels.shape[3]
+        factors = generator.uniform(1 - self.colour, 1 + self.colour, (3, n, 1, 1)).astype(np.float32)
         brightness, contrast, saturation = (torch.from_numpy(factor) for factor in factors)
-        x = torch.from_numpy(pixels).float() * brightness
-        mean = x.mean((1, 2, 3), keepdim=True)
-        x = (x - mean) * contrast + mean
-        if pixels.shape[3] == 3:
-            grey = (x * torch.tensor(_LUMA)).sum(3, keepdim=True)
-            x = (x - grey) * saturation + grey
-        return x.clamp_(0, 255).round_().to(torch.uint8).numpy()
+        x = torch.from_numpy(pixels).float().reshape(n, -1, channels)
+        constant = (1 - contrast) * brightness * x.mean((1, 2), keepdim=True)
+        gain = contrast * brightness
+        if channels == 3:
+            grey = torch.tensor(_LUMA)[:, None].expand(3, 3)  # from each channel into all
+            x = torch.baddbmm(constant, x, gain * (saturation * torch.eye(3) + (1 - saturation) * grey))
+        else:
+            x = torch.addcmul(constant, x, gain)
+        return x.clamp_(0, 255).round_().to(torch.uint8).reshape(pixels.shape).numpy()
 
     def _cut(self, pixels: np.ndarray, generator: np.random.Generator) -> None:
         """A square of the batch's mean grey, its centre anywhere in the picture."""

@@ -29,6 +29,7 @@ SIDE = 320  # of what the network sees of larger pictures
 VISIBLE, LARGEST = 12, 640  # pixels: larger pictures are shown so large that a quarter of the objects are so wide
 MEASURED = 256  # pictures whose mean and spread stand for all
 AT_ONCE = 16  # pictures evaluated together
+WATCHED, FEWEST_WATCHED = 0.15, 64  # validation pictures judged after each epoch, as a share of the training pictures
 
 
 def choose_preparation(dataset: Dataset, imgsz: int | None = None) -> Preparation:
@@ -76,7 +77,9 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     if form.told:
         voice.say(f"{asked.net.partition(':')[0]} is built with {form.told}")
     pictures = prepared.dataset.splits["train"]
-    recipe = choose_recipe(pictures, preparation.size, flip, form.pace).but(arguments=form.arguments).asked(asked)
+    timed = asked.time is not None
+    recipe = choose_recipe(pictures, preparation.size, flip, form.pace, timed)
+    recipe = recipe.but(arguments=form.arguments).asked(asked)
     return Plan(prepared, recipe, notes)
 
 
@@ -108,8 +111,24 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
     search = Search.for_squares(preparation.size) if getattr(network, "takes_regions", False) else None
     train = prepared.objects("train", recipe.batch, seed=asked.seed, augment=recipe.augment, workers=asked.workers,
                              search=search)  # fmt: skip
-    val = prepared.objects("val", AT_ONCE) if "val" in prepared.dataset.splits else None
+    val = watched(prepared).objects("val", AT_ONCE) if "val" in prepared.dataset.splits else None
     return Detect(network, classes, preparation, devices, recipe, train, val)
+
+
+def watched(prepared: Prepared) -> Prepared:
+    """The same with so many validation pictures, spread over all, that judging them after each epoch stays cheap.
+
+    An answer costs about a third of a training step, so a seventh of the training pictures costs a twentieth of the
+    run. After training all of them are judged.
+    """
+    dataset = prepared.dataset
+    val = [place for place, entry in enumerate(dataset.entries) if entry.split == "val"]
+    most = max(FEWEST_WATCHED, round(WATCHED * dataset.splits["train"]))
+    if len(val) <= most:
+        return prepared
+    kept = np.sort(np.array(val)[np.linspace(0, len(val) - 1, most).round().astype(int)])
+    return replace(prepared, dataset=replace(dataset, entries=[dataset.entries[k] for k in kept]),
+                   rows=prepared.rows[kept])  # fmt: skip
 
 
 def _built(name: str, classes: int, preparation: Preparation, **arguments: Any) -> nn.Module:

@@ -11,8 +11,9 @@ import numpy as np
 from anmok.data.augment import Augment
 from anmok.tasks.recipe import Descent
 
-PASSES = 30_000  # pictures of 128 × 128 pixels, so many times seen in all: what a network from scratch needs
+PASSES = 90_000  # pictures of 128 × 128 pixels, so many times seen in all: what a network from scratch needs
 FEWEST, MOST = 12, 200  # epochs
+ANY = 10_000  # epochs where the person gave a time instead: it ends the run, and the schedule with it
 PIXELS = 16 * 192 * 192  # a step's batch holds about so many …
 SMALLEST_BATCH, LARGEST_BATCH = 4, 16  # … but between so many pictures
 STEPS = 10  # an epoch of fewer would end before the batch statistics of a small data set say anything
@@ -30,16 +31,21 @@ class DetectRecipe(Descent):
     nms: float = 0.6
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def pace(self) -> str:
+        """What will be learned how long, in words."""
+        return f"batch {self.batch}, as many epochs as fit the time" if self.epochs == ANY else super().pace
 
-def choose_recipe(pictures: int, side: int, mirror: bool, pace: float = 1.0) -> DetectRecipe:
+
+def choose_recipe(pictures: int, side: int, mirror: bool, pace: float = 1.0, timed: bool = False) -> DetectRecipe:
     """A recipe for `pictures` training pictures, of which the network sees squares of `side` pixels.
 
-    `pace`: share of the usual epochs.
+    `pace`: share of the usual epochs. `timed`: a time was given (`--time`), and the engine plans as many epochs as fit.
     """
     batch = int(np.clip(PIXELS // side**2, SMALLEST_BATCH, LARGEST_BATCH))
     batch = max(2, min(batch, pictures // STEPS)) if pictures >= 2 else 1
     epochs = int(np.clip(PASSES * (128 / max(side, 96)) ** 2 / max(1, pictures), FEWEST, MOST))
-    epochs = max(1, round(epochs * pace))
+    epochs = ANY if timed else max(1, round(epochs * pace))
     steps = epochs * max(1, pictures // batch)
     return DetectRecipe(
         network="anchor_free",
