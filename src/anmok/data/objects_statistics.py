@@ -18,6 +18,7 @@ TINY = 4.0  # pixels: a side below this shows next to nothing
 TWICE = 0.9  # IoU from which two boxes of a picture are the same object, told twice
 SIDES = (0, 4, 8, 16, 32, 64, 96, 128, 256, 512, np.inf)  # pixels: bins of √area; 32 and 96 are COCO's borders
 ASPECTS = (0, 1 / 8, 1 / 4, 1 / 2, 2 / 3, 1, 3 / 2, 2, 4, 8, np.inf)  # bins of width / height
+COUNTS = (0, 1, 2, 3, 4, 5, 6, 8, 11, 21, 51, 101, np.inf)  # bins of boxes a picture
 _AT_ONCE = 512  # boxes compared with all others of their picture
 _QUANTILES = {"least": 0.0, "low": 0.05, "middle": 0.5, "high": 0.95, "most": 1.0}
 
@@ -60,6 +61,7 @@ class ObjectStatistics:
         told |= {name: _quantiles(values) for name, values in measures.items() if len(values)}
         told["sides"] = _histogram(self.side, SIDES)
         told["aspects"] = _histogram(measures["aspect"], ASPECTS)
+        told["counts"] = _histogram(self.per_picture, COUNTS, "pictures")
         return told
 
 
@@ -71,7 +73,7 @@ def measure_objects(dataset: Dataset) -> ObjectStatistics:
     twice: list[tuple[int, int, int, float]] = []
     doubted: list[tuple[int, int, int, float]] = []
     for place, target in enumerate(targets):
-        for first, second, share in _alike(target):
+        for first, second, share in alike(target):
             same = target.labels[first] == target.labels[second]
             (twice if same else doubted).append((place, first, second, share))
     return ObjectStatistics(
@@ -87,7 +89,7 @@ def measure_objects(dataset: Dataset) -> ObjectStatistics:
     )
 
 
-def _alike(target: Objects) -> list[tuple[int, int, float]]:
+def alike(target: Objects) -> list[tuple[int, int, float]]:
     """Pairs of boxes that cover nearly the same; groups marked as crowds are none."""
     boxes, found = torch.from_numpy(target.boxes), []
     crowd = np.zeros(len(target), bool) if target.crowd is None else target.crowd
@@ -154,10 +156,10 @@ def _quantiles(values: np.ndarray) -> dict[str, float]:
     return {word: round(float(np.quantile(values, q)), 4) for word, q in _QUANTILES.items()}
 
 
-def _histogram(values: np.ndarray, borders: tuple[float, ...]) -> list[Mapping[str, float]]:
-    """Bins from `low` up to `high` with their number of boxes; empty ones at the ends are left out."""
+def _histogram(values: np.ndarray, borders: tuple[float, ...], counted: str = "boxes") -> list[Mapping[str, float]]:
+    """Bins from `low` up to `high` with their number of `counted`; empty ones at the ends are left out."""
     counts, _ = np.histogram(values, borders)
     filled = np.flatnonzero(counts)
     shown = range(filled[0], filled[-1] + 1) if len(filled) else ()
-    return [{"low": round(float(borders[i]), 4), "high": round(float(borders[i + 1]), 4), "boxes": int(counts[i])}
+    return [{"low": round(float(borders[i]), 4), "high": round(float(borders[i + 1]), 4), counted: int(counts[i])}
             for i in shown]  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from anmok.report.content import Data, Picture, ReportContent
-from anmok.report.html import facts, fold, image, notes, section, shortened, text
+from anmok.report.html import facts, fold, image, notes, number, section, shortened, table, text
 from anmok.report.page import document, write_page
 from anmok.report.sections.data import data
 
@@ -24,6 +24,15 @@ class ShownProblem:
 
 
 @dataclass(frozen=True)
+class Histogram:
+    """How often something occurs. `counted`: what the numbers count; `bins`: each with its range in words."""
+
+    title: str
+    counted: str
+    bins: Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True)
 class CheckContent:
     """Everything the page shows."""
 
@@ -32,6 +41,7 @@ class CheckContent:
     data: Data
     problems: Sequence[ShownProblem] = ()
     looks: Mapping[str, str] = field(default_factory=dict)
+    histograms: Sequence[Histogram] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     created: str = ""
@@ -46,6 +56,7 @@ def render_check(content: CheckContent) -> str:
         section("look", "Worth a look", *map(_problem, others)),
         data(ReportContent(content.title, data=content.data)),
         section("looks", "How they look", facts(content.looks)),
+        section("objects", "What the boxes are like", *map(_histogram, content.histograms)),
         section("next", "What training would choose", facts(content.settings), _command(content.command)),
     ]
     verdict = notes([f"{len(spoiling)} of {len(content.problems)} findings would spoil training"] if spoiling else [])
@@ -63,6 +74,13 @@ def _problem(problem: ShownProblem) -> str:
     more = f'<p class="hint">and {problem.more:,} more; <code>--json</code> lists them</p>' if problem.more else ""
     shown = f'<div class="cards">{cards}</div>' if cards else ""
     return head + (fold("Pictures", shown + more, opened=problem.spoils) if shown else "")
+
+
+def _histogram(found: Histogram) -> str:
+    most = max((count for _, count in found.bins), default=0) or 1
+    rows = [[text(name), number(count), f'<span class="bar" style="--w:{count / most:.4f}"></span>']
+            for name, count in found.bins]  # fmt: skip
+    return table([found.title, found.counted, ""], rows, "tnt") if rows else ""
 
 
 def _group(pictures: Sequence[tuple[str, Picture]], note: str) -> str:

@@ -13,6 +13,7 @@ from anmok.data.problems import Problem
 from anmok.report import content
 from anmok.report.check_page import CheckContent, ShownProblem, write_check
 from anmok.tasks.pictures import Decoded
+from anmok.verbs import check_boxes
 from anmok.verbs.card import now
 
 SHOWN_PER_CLASS, SHOWN_PER_PROBLEM, SIDE_BY_SIDE = 6, 24, 4  # pictures, groups, pictures of a group
@@ -28,6 +29,7 @@ def write_check_page(path: Path, found: Check, problems: Sequence[Problem], deco
             data=_data(found, decoded),
             problems=[_shown(problem, decoded) for problem in problems],
             looks=_looks(found.statistics),
+            histograms=check_boxes.histograms(found.statistics),
             settings={name: str(value) for name, value in found.settings.items()},
             command=found.suggestion,
             created=now(),
@@ -63,6 +65,8 @@ def _samples(decoded: Decoded | None) -> dict[str, list[np.ndarray]]:
     """Some pictures of each class, spread over it."""
     if decoded is None:
         return {}
+    if check_boxes.has_boxes(decoded.dataset):
+        return check_boxes.samples(decoded.dataset)
     targets = np.array([e.target if isinstance(e.target, int) else -1 for e in decoded.dataset.entries], int)
     samples = {}
     for index, name in enumerate(decoded.dataset.classes):
@@ -78,10 +82,21 @@ def _shown(problem: Problem, decoded: Decoded | None) -> ShownProblem:
         notes = problem.notes or ("",) * len(problem.groups)
         for positions, note in list(zip(problem.groups, notes, strict=True))[:SHOWN_PER_PROBLEM]:
             chosen = np.array(positions[:SIDE_BY_SIDE], int)
-            pictures = decoded.source.gather(decoded.rows[chosen])
+            pictures = _pictures(decoded, problem, chosen)
             named = [(_called(decoded, int(i)), picture) for i, picture in zip(chosen, pictures, strict=True)]
             groups.append((named, note))
     return ShownProblem(problem.sentence, problem.fix, problem.spoils, groups, len(problem.groups) - len(groups))
+
+
+def _pictures(decoded: Decoded, problem: Problem, chosen: np.ndarray) -> Sequence[np.ndarray]:
+    """These pictures as they were decoded, or with their boxes, those marked that the problem is about."""
+    plain: Sequence[np.ndarray] = decoded.source.gather(decoded.rows[chosen])
+    dataset = decoded.dataset
+    if not check_boxes.has_boxes(dataset):
+        return plain
+    shown = [check_boxes.with_boxes(dataset, k, check_boxes.concerned(problem.kind, dataset.entries[k].target))
+             for k in chosen.tolist()]  # fmt: skip
+    return [other if picture is None else picture for picture, other in zip(shown, plain, strict=True)]
 
 
 def _called(decoded: Decoded, position: int) -> str:
