@@ -143,16 +143,6 @@ def to_inspect(model: Model, size: int | None = None) -> tuple[nn.Module, tuple[
 
 
 @runtime_checkable
-class Coding(Protocol):
-    """A kind whose models give each picture a code, in a space that can be looked at."""
-
-    def space(
-        self, model: Any, decoded: Any, split: str | None, walk: Sequence[Any] | None
-    ) -> Mapping[str, Any]:
-        """What there is to see, by name: uint8 (h, w, 1 or 3). `walk`: two prepared pictures to walk between."""
-
-
-@runtime_checkable
 class Shipping(Protocol):
     """A kind whose models can be shipped."""
 
