@@ -24,6 +24,7 @@ from anmok.networks import build, card, published, task_of
 from anmok.tasks._kind import to_inspect
 from anmok.tasks.published import prepared_as
 from anmok.verbs.classifier import NATURAL, Classifier, preparation_for
+from anmok.verbs.codes import look_at_codes
 from anmok.verbs.opened import OpenedRun, subject_of
 from anmok.verbs.predict import prepared_picture
 from anmok.verbs.settings import InspectSettings
@@ -76,6 +77,8 @@ def inspect(subject: str | Path | nn.Module | Classifier, **settings: Any) -> In
         pictures.append(asked.draw)
     if asked.picture is not None:
         pictures += _look_inside(found, asked, asked.picture)
+    if asked.codes or asked.walk is not None:
+        pictures += look_at_codes(subject_of(subject), asked.walk, asked.out)
     return Inspected(taken, text, pictures)
 
 

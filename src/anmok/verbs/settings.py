@@ -10,18 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from anmok.verbs.setting import (
-    GROUP_BY,
-    WEIGHTS,
-    Count,
-    DataSettings,
-    Settings,
-    Share,
-    Wish,
-    duration,
-    only,
-    plain_name,
-)
+from anmok.verbs.setting import GROUP_BY, WEIGHTS, Count, DataSettings, Settings, Share, Wish, duration, only
+from anmok.verbs.setting import plain_name as plain_name
 
 AUTO = "auto"
 TaskName = Literal["classify", "segment", "detect", "reconstruct", "generate", "translate"]
@@ -250,6 +240,10 @@ class InspectSettings(Settings):
     layer: str | None = Field(None, description="Layer whose filters and maps are shown; default: the first.")
     out: Path = Field(Path(), description="Folder for pictures of filters and maps.")
     card: bool = Field(True, description="Show the card of a known network.")
+    codes: bool = only("reconstruct", default=False, description="Show the space of codes: maps, walks, neighbours.")
+    walk: tuple[Path, Path] | None = only(
+        "reconstruct", default=None, description="Of --codes: walk from this picture to that one."
+    )
 
 
 class CompareSettings(Settings):
