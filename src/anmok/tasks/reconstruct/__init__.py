@@ -25,6 +25,7 @@ from anmok.tasks.reconstruct.learning import Reconstruct
 from anmok.tasks.reconstruct.measuring import Measured, measure
 from anmok.tasks.reconstruct.novelty import judge
 from anmok.tasks.reconstruct.page import fill
+from anmok.tasks.reconstruct.seeing import space
 from anmok.tasks.reconstruct.threshold import choose_threshold
 from anmok.tasks.sheet import ROWS, VERSIONS, draw_sheet
 from anmok.tasks.sorts import sorts_of
@@ -90,6 +91,12 @@ class Reconstruction:
     def write(self, to: Path, answers: Iterable[Prediction], asked: Asked) -> None:
         """A folder of pictures, or a table of what is unusual."""
         answering.write(to, answers, asked.top)
+
+    def space(
+        self, model: Reconstruct, decoded: PreparedPictures, split: str | None, walk: Sequence[np.ndarray] | None
+    ) -> Mapping[str, np.ndarray]:
+        """Maps, walks, directions, neighbours, draws."""
+        return space(model, decoded, split, walk)
 
     def draw_augmentation(self, plan: Plan, seed: int, path: Path) -> None:
         """A sheet of pictures as they should come out, then as they go in; none where both are the same."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from anmok.tasks.reconstruct.choosing import batches, decode
 from anmok.tasks.reconstruct.learning import Reconstruct
 from anmok.tasks.reconstruct.measuring import Measured, class_rows, measure, spread_out
 from anmok.tasks.reconstruct.novelty import judge
+from anmok.tasks.reconstruct.perceptual import perceptual
 from anmok.tasks.reconstruct.threshold import labelled
 from anmok.tasks.segment.naming import background_of
 
@@ -27,6 +29,8 @@ def evaluate(inquiry: Inquiry, decoded: PreparedPictures, split: str | None) -> 
     """Every figure with its interval; tables `classes`, and `novelty` where unusual pictures were given."""
     model: Reconstruct = inquiry.model
     found = measure(model, decoded, split)
+    seen = perceptual(model, batches(decoded, split, model.recipe).epoch(0))
+    found = replace(found, values={**found.values, "perceptual": seen})
     figures: dict[str, float] = {}
     for name, figure in found.figures.items():
         figures |= spread_out(name, figure)

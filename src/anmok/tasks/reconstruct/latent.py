@@ -16,6 +16,7 @@ CANVAS, MARGIN = 1024, 2  # pixels of the map, and of the coloured frame around 
 STEPS = 9  # of a walk
 DRAWS = 8  # a side of the sheet of draws
 GRID = 15  # a side of the sheet of a code of two numbers
+KEPT = 50  # numbers of a code that t-SNE is given
 REACH = 2.5  # deviations either way that a direction is followed
 
 
@@ -27,6 +28,21 @@ class Codes:
     codes: np.ndarray
     targets: np.ndarray
     shape: tuple[int, ...]  # of one code as the network gives it
+
+
+def unrolled(codes: Codes) -> np.ndarray:
+    """Each picture's place on a plane where neighbours stay neighbours (N, 2): t-SNE (van der Maaten, Hinton, 2008).
+
+    Distances between groups say little there. Codes of more than `KEPT` numbers are brought down to as many first.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    points = codes.codes
+    if points.shape[1] > KEPT and len(points) > KEPT:
+        points = PCA(KEPT, random_state=0).fit_transform(points)
+    perplexity = min(30.0, (len(points) - 1) / 3)
+    return TSNE(2, perplexity=perplexity, init="pca", random_state=0).fit_transform(points)
 
 
 def mapped(codes: Codes) -> tuple[np.ndarray, tuple[float, float]]:
@@ -60,6 +76,16 @@ def draw_map(codes: Codes, places: np.ndarray, colours: np.ndarray | None, tile:
             canvas.paste(frame, (*corner, corner[0] + tile + 2 * MARGIN, corner[1] + tile + 2 * MARGIN))
         canvas.paste(_image(codes.pictures[place]).resize((tile, tile)), (corner[0] + MARGIN, corner[1] + MARGIN))
     return np.asarray(canvas)
+
+
+def with_more(model: Reconstruct, codes: Codes, pictures: np.ndarray) -> Codes:
+    """The same with some pictures uint8 (n, S, S, C) and their codes at the end, whose classes nobody knows."""
+    device = next(model.network.parameters()).device
+    x = model.normalise(torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).to(device))
+    with model.judging():
+        own = model.codes(x).cpu().numpy()
+    targets = np.concatenate([codes.targets, np.full(len(pictures), -1)])
+    return Codes(np.concatenate([codes.pictures, pictures]), np.concatenate([codes.codes, own]), targets, codes.shape)
 
 
 def walk(model: Reconstruct, codes: Codes, start: int, end: int) -> list[np.ndarray]:

@@ -24,7 +24,8 @@ class Measured:
     """What was found on one split: of each picture (N,) its figures by name.
 
     `psnr` (dB) and `ssim` of the answers; `psnr_damaged`, `ssim_damaged` of what went in, where that was damaged;
-    of a VAE `evidence`, a lower bound of the log likelihood in nats, and the same as `bits_per_value`.
+    of a VAE `evidence`, a lower bound of the log likelihood in nats, and the same as `bits_per_value`. `anmok eval`
+    adds `perceptual`, see the file of that name.
     """
 
     split: str

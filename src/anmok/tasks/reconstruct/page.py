@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,18 +13,17 @@ from anmok.data.load import load_data
 from anmok.data.prepare_pictures import PreparedPictures
 from anmok.metrics.proportion import Interval
 from anmok.report.content import Chapter, Figure, Grid, ReportContent, Views
-from anmok.tasks.reconstruct import latent
 from anmok.tasks.reconstruct.choosing import decode
 from anmok.tasks.reconstruct.learning import Reconstruct
 from anmok.tasks.reconstruct.looking import codes_of, seen
 from anmok.tasks.reconstruct.measuring import Measured, class_rows
+from anmok.tasks.reconstruct.seeing import FEWEST, drawn, legend, views
 from anmok.tasks.reconstruct.unusual import unusual_others, unusual_own
-from anmok.tasks.segment.colours import palette
 
 NAMES = {"psnr": "PSNR, dB", "ssim": "SSIM", "psnr_damaged": "PSNR before, dB", "ssim_damaged": "SSIM before",
-         "evidence": "evidence, nats", "bits_per_value": "bits a value"}  # fmt: skip
+         "evidence": "evidence, nats", "bits_per_value": "bits a value",
+         "perceptual": "perceptual distance"}  # fmt: skip
 WORST, SPREAD = 6, 10  # pictures
-FEWEST = 8  # pictures below which codes are not looked at
 
 
 def fill(
@@ -90,33 +89,20 @@ def _classes(found: Measured, decoded: PreparedPictures) -> list[Chapter]:
 
 
 def _ranged(row: Mapping[str, Any], name: str) -> str:
-    digits = 3 if name in ("ssim", "bits_per_value") else 2
+    digits = 3 if name in ("ssim", "bits_per_value", "perceptual") else 2
     return f"{row[name]:.{digits}f} ({row[f'{name}_low']:.{digits}f} to {row[f'{name}_high']:.{digits}f})"
 
 
 def _codes(model: Reconstruct, decoded: PreparedPictures, split: str | None) -> list[Chapter]:
     """A map of the codes, walks between pictures, directions, neighbours, and draws from a VAE."""
-    codes = codes_of(model, decoded, split)
-    places, shares = latent.mapped(codes)
-    classes = decoded.dataset.classes
-    colours = palette()[: len(classes)] if 1 < len(classes) <= 20 else None
-    views = [_map(codes, places, shares, colours)]
-    ends = _far_apart(codes, 4)
-    for start, end in zip(ends[::2], ends[1::2], strict=False):
-        views.append(Views("a walk", [("", latent.strip(latent.walk(model, codes, start, end)))],
-                           "from one picture's code to another's in equal steps"))  # fmt: skip
-    for number, pictures in enumerate(latent.directions(model, codes)):
-        note = f"the mean code moved along direction {number + 1}, from −{latent.REACH} to {latent.REACH} deviations"
-        views.append(Views(f"direction {number + 1}", [("", latent.strip(pictures))], note))
-    for place, near in zip(ends, latent.neighbours(codes, ends), strict=True):
-        pictures = [codes.pictures[place], *(codes.pictures[row] for row in near)]
-        views.append(Views("neighbours", [("", latent.strip(pictures))], "a picture and those whose codes lie nearest"))
-    legend = {} if colours is None else {name: _rgb(colours[k]) for k, name in enumerate(classes)}
+    codes, classes = codes_of(model, decoded, split), decoded.dataset.classes
+    shown = [Views(view.kind, [("", view.picture)], view.note) for view in views(model, codes, classes)]
     hint = "What the network makes of pictures in between: their codes, seen from several sides."
-    chapters = [Chapter("codes", "The space of codes", hint, colours=legend, pictures=views)]
-    if model.variational:
-        drawn = Views("draws", [("", latent.draws(model))], "codes drawn from N(0, 1), decoded; seed 0")
-        chapters.append(Chapter("draws", "New pictures", "None of these is a picture of the data.", pictures=[drawn]))
+    chapters = [Chapter("codes", "The space of codes", hint, colours=legend(classes), pictures=shown)]
+    view = drawn(model)
+    if view is not None:
+        new = Views("draws", [("", view.picture)], view.note)
+        chapters.append(Chapter("draws", "New pictures", "None of these is a picture of the data.", pictures=[new]))
     return chapters
 
 
@@ -128,27 +114,3 @@ def _unusual(model: Reconstruct, decoded: PreparedPictures, split: str | None, r
         unusual_others(model, decode(load_data(place, task="reconstruct"), model.preparation)) for place in places
     ]
     return [*others, unusual_own(model, decoded, split)]
-
-
-def _map(codes: latent.Codes, places: np.ndarray, shares: tuple[float, float], colours: np.ndarray | None) -> Views:
-    note = (
-        f"{len(codes.pictures):,} pictures on the plane of the codes' two widest directions, which hold "
-        f"{shares[0]:.0%} and {shares[1]:.0%} of their spread; where several fall together, one is shown"
-    )
-    return Views("map", [("", latent.draw_map(codes, places, colours))], note)
-
-
-def _far_apart(codes: latent.Codes, count: int) -> list[int]:
-    """Pictures whose codes are unlike each other: each next is the farthest from those chosen."""
-    chosen = [0]
-    apart = np.square(codes.codes - codes.codes[0]).sum(1)
-    # The very farthest are oddities: stop at the ninth decile.
-    while len(chosen) < min(count, len(codes.codes)):
-        chosen.append(int(np.argsort(apart, kind="stable")[int(0.9 * (len(apart) - 1))]))
-        apart = np.minimum(apart, np.square(codes.codes - codes.codes[chosen[-1]]).sum(1))
-    return chosen
-
-
-def _rgb(colour: Sequence[int]) -> tuple[int, int, int]:
-    red, green, blue = (int(value) for value in colour)
-    return red, green, blue
