@@ -10,8 +10,18 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from anmok.verbs.setting import GROUP_BY, WEIGHTS, Count, DataSettings, Settings, Share, Wish, duration, only
-from anmok.verbs.setting import plain_name as plain_name
+from anmok.verbs.setting import (
+    GROUP_BY,
+    WEIGHTS,
+    Count,
+    DataSettings,
+    Settings,
+    Share,
+    Wish,
+    duration,
+    only,
+    plain_name,
+)
 
 AUTO = "auto"
 TaskName = Literal["classify", "segment", "detect", "reconstruct", "generate", "translate"]
