@@ -3,6 +3,7 @@
 `Entry.target` holds, by task,
 
 - classify: an int, the class;
+- multilabel: `Labels`;
 - detect: `Objects`;
 - segment: whatever `Dataset.masks` reads a class map from: a mask file's path below the root, the paths of one file a
   class, or `Objects` whose regions are drawn (`ObjectMasks`);
@@ -29,6 +30,23 @@ from anmok.core.regions import Region
 
 IGNORE = 255  # in class maps: not judged, not learned from
 MOST_CLASSES = 255  # class ids 0 to 254, background included
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The classes that a picture shows, any number of them: positions in `Dataset.classes`, kept in order.
+
+    >>> Labels((3, 1, 1))
+    Labels(numbers=(1, 3))
+    """
+
+    numbers: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "numbers", tuple(sorted({int(number) for number in self.numbers})))
+
+    def __len__(self) -> int:
+        return len(self.numbers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from anmok.core.errors import DataError, PictureError
-from anmok.core.targets import Partner
+from anmok.core.targets import Labels, Partner
 from anmok.core.types import Dataset, Entry
 
 
@@ -91,6 +91,8 @@ def _item(dataset: Dataset, entry: Entry, known: dict[tuple[int, str | None, str
         kind = (entry.target, entry.split, entry.group)
         # A class by its name: one class more must not change all items.
         told = known.get(kind) or known.setdefault(kind, _told(dataset.classes[entry.target], entry))
+    elif isinstance(entry.target, Labels):
+        told = _told(repr([dataset.classes[number] for number in entry.target.numbers]), entry)
     else:
         told = _told(repr(entry.target), entry)
     identity = _identity(dataset, entry.locator)

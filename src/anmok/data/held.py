@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from anmok.core.targets import Objects
+from anmok.core.targets import Labels, Objects
 from anmok.core.types import SPLITS, Dataset
 
 
@@ -38,6 +38,9 @@ def held_by_class(dataset: Dataset, classes_in: Sequence[Sequence[int]] | None =
         elif isinstance(target, Objects):
             here.update(target.labels.tolist())
             noun = "boxes"
+        elif isinstance(target, Labels):
+            here.update(target.numbers)
+            noun = "pictures that show it"
         elif target is None or isinstance(target, int):
             here[target] += 1
         else:

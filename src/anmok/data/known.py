@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from anmok.data import samples
 from anmok.data.places import cache_folder
 from anmok.data.samples import FASHION_MNIST
 
+FER2013 = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 _FASHION_MNIST_LABELS = {  # SHA-256 of the label bytes of the published parts
     "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7": "training",
     "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9": "test",
@@ -20,8 +21,9 @@ _DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
 
 def known_classes(
-    path: Path, values: Sequence[int], digests: Sequence[str] = (), files: Sequence[str] = ()
-) -> tuple[tuple[str, ...], str]:
+    path: Path, values: Sequence[int], digests: Sequence[str] = (), files: Sequence[str] = (),
+    columns: Collection[str] = (),
+) -> tuple[tuple[str, ...], str]:  # fmt: skip
     """Names for numbered classes, and how they were recognised; both empty where nothing is known.
 
     Args:
@@ -29,7 +31,10 @@ def known_classes(
         values: the distinct labels.
         digests: SHA-256 of each part's label bytes.
         files: names of the files read, looked at as well.
+        columns: what the columns of labels are called.
     """
+    if set(columns) == {"emotion"} and set(values) <= set(range(len(FER2013))):
+        return FER2013, "class names of FER2013, because labels stand in 'emotion'"
     if not values or not set(values) <= set(range(10)):
         return (), ""
     parts = [_FASHION_MNIST_LABELS[digest] for digest in digests if digest in _FASHION_MNIST_LABELS]

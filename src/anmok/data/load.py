@@ -19,7 +19,7 @@ _FORMS = (
     "a CSV of pixels, IDX files (plain or .gz), pictures beside their masks, boxes in COCO, VOC, YOLO or CSV, "
     "two folders or halves to translate between, a folder of pictures without labels, or one archive of these"
 )
-TASKS = ("classify", "segment", "detect", "reconstruct", "generate", "translate")
+TASKS = ("classify", "multilabel", "segment", "detect", "reconstruct", "generate", "translate")
 _ANY = ("reconstruct", "generate")  # whatever the pictures are labelled with
 
 

@@ -1,4 +1,4 @@
-"""Splits: kept where given, else seeded, stratified by class, and never through a group.
+"""Splits: kept where given, else seeded, stratified by class (by each of several), and never through a group.
 
 Inside a class, pictures (or groups) are ranked by a hash of the seed and their id, so a picture's side depends on its
 name rather than on the order of the list, and adding pictures moves few others.
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from anmok.core.errors import DataError, UsageError
 from anmok.core.files import whole_file
+from anmok.core.targets import Labels
 from anmok.core.types import SPLITS, Dataset, Entry
 
 
@@ -49,7 +50,7 @@ def assign_splits(dataset: Dataset, *, val: float = 0.15, test: float | None = N
         )
     cut = any(shares.values())
     warnings = _check_classes(dataset, pool) if cut else []
-    grouped = any(entry.group is not None for entry in pool)
+    grouped = any(entry.group is not None or isinstance(entry.target, Labels) for entry in pool)
     parts = (_cut_groups if grouped else _cut_singles)(pool, shares, seed)
     chosen = {entry.id: part for part, entries in parts.items() for entry in entries}
     entries = [
@@ -81,12 +82,13 @@ def _check_shares(shares: Mapping[str, float]) -> None:
 
 
 def _check_labels(dataset: Dataset) -> None:
-    if dataset.task == "classify" and (len(dataset.classes) < 2 or any(e.target is None for e in dataset.entries)):
+    least = {"classify": 2, "multilabel": 1}.get(dataset.task)
+    if least is not None and (len(dataset.classes) < least or any(e.target is None for e in dataset.entries)):
         raise DataError(
-            "these pictures do not carry labels of at least two classes",
+            f"these pictures do not carry labels of at least {'two classes' if least == 2 else 'one class'}",
             path=dataset.root,
             got=f"{len(dataset.entries)} pictures, classes: {', '.join(dataset.classes) or 'none'}",
-            allowed="two or more classes",
+            allowed="two or more classes" if least == 2 else "one or more classes",
             fix="make a folder for each class, or a CSV with a column of paths and one of labels",
         )
 
@@ -109,15 +111,17 @@ def _check_classes(dataset: Dataset, pool: Sequence[Entry]) -> list[str]:
     return [f"classes with fewer than three training pictures, not in every split: {', '.join(few)}"] if few else []
 
 
-def _stratum(entry: Entry) -> Hashable:
-    """What a split keeps in proportion: the class where the target is one, else nothing."""
-    return entry.target if isinstance(entry.target, int) else None
+def _strata(entry: Entry) -> tuple[Hashable, ...]:
+    """What a split keeps in proportion: the class, each of several classes and their absence, else nothing."""
+    if isinstance(entry.target, Labels):
+        return entry.target.numbers or ("none of them",)
+    return (entry.target if isinstance(entry.target, int) else None,)
 
 
 def _cut_singles(pool: Sequence[Entry], shares: Mapping[str, float], seed: int) -> dict[str, list[Entry]]:
     strata: dict[Hashable, list[Entry]] = defaultdict(list)
     for entry in pool:
-        strata[_stratum(entry)].append(entry)
+        strata[_strata(entry)].append(entry)
     parts: dict[str, list[Entry]] = defaultdict(list)
     for entries in strata.values():
         ranked = sorted(entries, key=lambda entry: rank(seed, entry.id))
@@ -147,7 +151,11 @@ def part_sizes(count: int, shares: Mapping[str, float]) -> dict[str, int]:
 
 
 def _cut_groups(pool: Sequence[Entry], shares: Mapping[str, float], seed: int) -> dict[str, list[Entry]]:
-    """Whole groups, the largest first, each to the part that lacks most of what the group holds."""
+    """Whole groups, the largest first, each to the part that lacks most of what the group holds.
+
+    A picture of several classes is such a group, too; those of the rarest class are placed first, while every part
+    still lacks some (iterative stratification: Sechidis, Tsoumakas & Vlahavas, 2011).
+    """
     groups: dict[str, list[Entry]] = defaultdict(list)
     for entry in pool:
         groups[f"entry/{entry.id}" if entry.group is None else f"group/{entry.group}"].append(entry)
@@ -155,7 +163,12 @@ def _cut_groups(pool: Sequence[Entry], shares: Mapping[str, float], seed: int) -
     wanted = {part: share for part, share in shares.items() if share} | {"train": 1 - sum(shares.values())}
     missing = {part: {stratum: share * totals[stratum] for stratum in totals} for part, share in wanted.items()}
     parts: dict[str, list[Entry]] = {part: [] for part in wanted}
-    for name in sorted(groups, key=lambda name: (-len(groups[name]), rank(seed, name))):
+    several = any(isinstance(entry.target, Labels) for entry in pool)
+
+    def rarest(name: str) -> int:
+        return min(totals[stratum] for entry in groups[name] for stratum in _strata(entry)) if several else 0
+
+    for name in sorted(groups, key=lambda name: (-len(groups[name]), rarest(name), rank(seed, name))):
         held = _held(groups[name])
 
         def gain(part: str, held: Counter = held) -> float:
@@ -174,7 +187,7 @@ def _cut_groups(pool: Sequence[Entry], shares: Mapping[str, float], seed: int) -
 
 def _held(entries: Sequence[Entry]) -> Counter[Hashable]:
     """Pictures by class, and all together under "all", so that parts come near their shares in both."""
-    return Counter(_stratum(entry) for entry in entries) + Counter(all=len(entries))
+    return Counter(stratum for entry in entries for stratum in _strata(entry)) + Counter(all=len(entries))
 
 
 def _group_leaks(entries: Sequence[Entry]) -> list[str]:
@@ -189,7 +202,7 @@ def _group_leaks(entries: Sequence[Entry]) -> list[str]:
 def _absences(entries: Sequence[Entry], classes: Sequence[str]) -> list[str]:
     held: dict[str, set[Hashable]] = defaultdict(set)
     for entry in entries:
-        held[entry.split or ""].add(_stratum(entry))
+        held[entry.split or ""].update(_strata(entry))
     return [
         f"class {name!r} has no {'training' if split == 'train' else split} picture"
         for split in SPLITS

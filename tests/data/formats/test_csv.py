@@ -230,7 +230,7 @@ def test_options_name_columns(root):
     assert load_data(path, label_column="column 2").classes == ("bird", "cat", "dog")
     assert load_data(path, label_column="").entries[0].target is None
     with pytest.raises(UsageError, match="'animal'"):
-        load_data(path, format="csv", label_column="animla")
+        load_data(path, label_column="animla")
 
 
 def test_a_number_and_a_name_of_one_class_are_one_column(root):

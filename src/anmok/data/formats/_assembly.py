@@ -125,9 +125,13 @@ def read_frames(store: FilePictures, paths: Sequence[str]) -> dict[str, Frame | 
 
 
 def account_files(
-    source: Source, used: set[str], lost: Iterable[Quarantined] = (), reasons: Mapping[str, str] | None = None
-) -> FileAccount:
-    """Every file below the root: used, set aside (`lost`, and kinds that are not read), or passed over and why."""
+    source: Source, used: set[str], lost: Iterable[Quarantined] = (), reasons: Mapping[str, str] | None = None,
+    unnamed: str = "no label names it",
+) -> FileAccount:  # fmt: skip
+    """Every file below the root: used, set aside (`lost`, and kinds that are not read), or passed over and why.
+
+    `unnamed`: why pictures are passed over of which `reasons` say nothing.
+    """
     lost = list(lost)
     if not source.is_folder or source.options.pictures is not None:
         return FileAccount(len(used) + len(lost), len(used), tuple(lost))
@@ -138,7 +142,7 @@ def account_files(
     aside = [*lost, *(item for item in foreign if item.path not in shown)]
     gone = {item.path for item in aside}
     passed = [
-        Skipped(name, reason_of.get(name, "no label names it"))
+        Skipped(name, reason_of.get(name, unnamed))
         for name in map(readable, tree.files)
         if name not in shown and name not in gone
     ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from anmok.core.errors import UsageError, nearest
 from anmok.data.formats._finder import Finder, NotFound
+from anmok.data.formats._labels import MARKS, mark_columns
 from anmok.data.formats._text_table import Row
 from anmok.data.kinds import FOREIGN_SUFFIXES, PICTURE_SUFFIXES
 from anmok.data.names import split_named
@@ -18,7 +19,10 @@ from anmok.data.source import ReadOptions
 LABEL_NAMES = frozenset(
     {"label", "labels", "class", "classes", "class_name", "category", "target", "y", "breed", "species", "tag"}
     | {"diagnosis", "dx", "label_name", "classname", "category_name", "ground_truth", "gt", "answer", "라벨", "분류"}
+    | {"tags", "categories", "attributes", "emotion", "emotions", "genre", "genres"}
 )
+_FAR_MORE = 3  # times as many columns of marks as others that look like labels are not about something else
+NUMBERING = frozenset({"id", "imageid", "image_id", "index", "idx", "unnamed:_0"})
 SPLIT_NAMES = frozenset({"split", "set", "subset", "partition", "usage", "phase", "data_set", "dataset", "fold_name"})
 GROUP_NAMES = frozenset(
     {"group", "group_id", "patient", "patient_id", "patientid", "subject", "subject_id", "video", "video_id"}
@@ -28,7 +32,10 @@ GROUP_NAMES = frozenset(
 
 @dataclass(frozen=True)
 class Columns:
-    """The names of a table's columns (made up where it has no header) and what each is for, by position."""
+    """The names of a table's columns (made up where it has no header) and what each is for, by position.
+
+    Labels stand in the column `label`, or in `marked`, a column a class; `marks` then says which cells mean yes and no.
+    """
 
     names: tuple[str, ...]
     has_header: bool
@@ -38,12 +45,23 @@ class Columns:
     group: int | None = None
     doubtful: tuple[str, ...] = ()  # columns of which any could be the label
     share: float = 0.0  # of looked-at cells in the path column that name a file
+    marked: tuple[int, ...] = ()
+    marks: Mapping[str, bool] = field(default_factory=dict)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether rows say what pictures show."""
+        return self.label is not None or bool(self.marked)
 
     @property
     def words(self) -> str:
         """Which column is which, for people."""
         named = {"paths": self.path, "labels": self.label, "splits": self.split, "groups": self.group}
-        return ", ".join(f"{what} in {self.names[at]!r}" for what, at in named.items() if at is not None)
+        told = [f"{what} in {self.names[at]!r}" for what, at in named.items() if at is not None]
+        if self.marked:
+            first, last = self.names[self.marked[0]], self.names[self.marked[-1]]
+            told.insert(bool(self.path is not None), f"labels in {len(self.marked)} columns, {first!r} to {last!r}")
+        return ", ".join(told)
 
 
 def decide(rows: Sequence[Row], finder: Finder, options: ReadOptions) -> Columns:
@@ -67,12 +85,48 @@ def decide(rows: Sequence[Row], finder: Finder, options: ReadOptions) -> Columns
     group = asked(options.group_column, names)
     if group is None:
         group = next((i for i in range(width) if i not in taken and plain(names[i]) in GROUP_NAMES), None)
-    label = asked(options.label_column or None, names)
-    doubtful: tuple[str, ...] = ()
-    if label is None and options.label_column is None:
-        rest = [i for i in range(width) if i not in {path, split, group} and any(columns[i])]
-        label, doubtful = label_column(names, columns, rest)
-    return Columns(names, has_header, path, label, split, group, doubtful, share)
+    rest = [i for i in range(width) if i not in {path, split, group} and any(columns[i])]
+    found = Columns(names, has_header, path, None, split, group, share=share)
+    return with_labels(found, columns, rest, options.label_column)
+
+
+def with_labels(columns: Columns, cells: Sequence[list[str]], rest: Sequence[int], wanted: str | None) -> Columns:
+    """The same with the columns of labels: those the user named, else found among `rest`.
+
+    Args:
+        cells: some of each column.
+        wanted: one column, several with commas between, or "" for none; None: not said.
+    """
+    if wanted == "":
+        return columns
+    if wanted is not None:
+        several = _several(wanted, columns.names)
+        label, marked = (asked(wanted, columns.names), ()) if not several else (None, several)
+        marks = mark_columns(cells, marked)[1] if marked else {}
+        return replace(columns, label=label, marked=marked, marks=marks or MARKS[0])
+    label, doubtful = label_column(columns.names, cells, rest)
+    named = label is not None and _called_label(columns.names[label])
+    marked, marks = ((), {}) if named or not columns.has_header else _marked(columns.names, cells, rest)
+    if marked:
+        return replace(columns, marked=marked, marks=marks)
+    return replace(columns, label=label, doubtful=doubtful)
+
+
+def _several(wanted: str, names: Sequence[str]) -> tuple[int, ...]:
+    """Positions of the columns that the user named with commas between; none where it is one column."""
+    if "," not in wanted or wanted in names:
+        return ()
+    return tuple(at for part in wanted.split(",") if (at := asked(part.strip(), names)) is not None)
+
+
+def _marked(
+    names: Sequence[str], cells: Sequence[list[str]], rest: Sequence[int]
+) -> tuple[tuple[int, ...], Mapping[str, bool]]:
+    """Columns of marks, unless others look like labels and are not far fewer: then it is not clear which are meant."""
+    rest = [at for at in rest if plain(names[at]) not in NUMBERING]
+    marked, marks = mark_columns(cells, rest)
+    others = [at for at in rest if at not in marked and _looks_like_labels(cells[at])]
+    return (marked, marks) if len(marked) > _FAR_MORE * len(others) else ((), {})
 
 
 def asked(wanted: str | None, names: Sequence[str]) -> int | None:
@@ -141,7 +195,7 @@ def label_column(
     names: Sequence[str], columns: Sequence[list[str]], rest: Sequence[int]
 ) -> tuple[int | None, tuple[str, ...]]:
     """The label's column, or None and the columns that could be it."""
-    called = [i for i in rest if plain(names[i]) in LABEL_NAMES or re.search(r"(label|class)s?$", plain(names[i]))]
+    called = [i for i in rest if _called_label(names[i])]
     likely = called or [i for i in rest if _looks_like_labels(columns[i])] or (list(rest) if len(rest) == 1 else [])
     if len(likely) > 1:
         pairs = set(zip(*(columns[i] for i in likely), strict=True))
@@ -153,6 +207,10 @@ def label_column(
     if len(likely) == 1:
         return likely[0], ()
     return None, tuple(names[i] for i in likely or rest)
+
+
+def _called_label(name: str) -> bool:
+    return plain(name) in LABEL_NAMES or re.search(r"(label|class)s?$", plain(name)) is not None
 
 
 def _looks_like_labels(cells: list[str]) -> bool:

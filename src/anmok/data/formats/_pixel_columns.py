@@ -6,10 +6,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from anmok.data.formats._columns import GROUP_NAMES, Columns, asked, is_split, label_column, plain
+from anmok.data.formats._columns import GROUP_NAMES, NUMBERING, Columns, asked, is_split, plain, with_labels
 from anmok.data.formats._text_table import Row
 from anmok.data.source import ReadOptions
 
@@ -22,7 +22,7 @@ class PixelColumns:
     """`columns` says what the others are for; `pixels` are positions in reading order, `shape` is (H, W, C).
 
     `scale` multiplies the numbers: 1, or 255 where they are fractions of one. `whole` says that they are written
-    without a decimal point.
+    without a decimal point. `packed`: all pixels stand in one cell, with spaces between them.
     """
 
     columns: Columns
@@ -30,6 +30,7 @@ class PixelColumns:
     shape: tuple[int, int, int]
     whole: bool
     scale: int
+    packed: bool = False
 
 
 def find_pixels(rows: Sequence[Row], options: ReadOptions) -> PixelColumns | None:
@@ -38,6 +39,8 @@ def find_pixels(rows: Sequence[Row], options: ReadOptions) -> PixelColumns | Non
     Raises:
         UsageError: an option names a column that is not there.
     """
+    if (found := _packed_pixels(rows, options)) is not None:
+        return found
     cells = rows[0][1]
     has_header = _is_header(cells)
     body = [row for _, row in rows[has_header:] if len(row) == len(cells)]
@@ -58,14 +61,45 @@ def find_pixels(rows: Sequence[Row], options: ReadOptions) -> PixelColumns | Non
         pixels = tuple(at for at in range(len(names)) if at != label)
         columns = Columns(names, False, None, label)
     shape = _shape_of(pixels, names, options.shape)
-    numbers = [row[at] for row in body for at in pixels]
+    written = _written([row[at] for row in body for at in pixels])
+    return None if shape is None or written is None else PixelColumns(columns, pixels, shape, *written)
+
+
+def _written(numbers: Sequence[str]) -> tuple[bool, int] | None:
+    """(`whole`, `scale`) of cells, see `PixelColumns`; None where too many hold no number."""
     numeric = [cell for cell in numbers if _NUMBER.fullmatch(cell)]
-    if shape is None or len(numeric) < 0.9 * len(numbers):
+    if len(numeric) < 0.9 * len(numbers):
         return None
     whole = sum(cell.strip().isdigit() for cell in numeric) > 0.9 * len(numeric)
     uneven = [] if whole else [value for value in map(float, numeric) if value % 1]
     of_one = bool(uneven) and sum(value < 1 for value in uneven) > 0.9 * len(uneven)
-    return PixelColumns(columns, pixels, shape, whole, 255 if of_one else 1)
+    return whole, 255 if of_one else 1
+
+
+def _packed_pixels(rows: Sequence[Row], options: ReadOptions) -> PixelColumns | None:
+    """The one column whose cells hold whole pictures, or None."""
+    cells = rows[0][1]
+    has_header = not any(_packed_count(cell) for cell in cells)
+    names = tuple((cell.strip() if has_header else "") or f"column {at + 1}" for at, cell in enumerate(cells))
+    body = [row for _, row in rows[has_header:] if len(row) == len(cells)]
+    for at in range(len(names)):
+        counts = Counter(_packed_count(row[at]) for row in body)
+        count, rows_of_it = counts.most_common(1)[0] if counts else (0, 0)
+        if not count or 2 * rows_of_it <= len(body):
+            continue
+        shape = options.shape if options.shape and math.prod(options.shape) == count else square_shape(count)
+        written = _written([number for row in body if _packed_count(row[at]) == count for number in row[at].split()])
+        if shape is None or written is None:
+            return None
+        columns = replace(_others(names, body, (at,), options), has_header=has_header)
+        return PixelColumns(columns, (at,), shape, *written, packed=True)
+    return None
+
+
+def _packed_count(cell: str) -> int:
+    """How many numbers a cell holds where it may be a picture, else 0."""
+    numbers = cell.split()
+    return len(numbers) if len(numbers) >= FEWEST and _NUMBER.fullmatch(numbers[0]) else 0
 
 
 def square_shape(count: int) -> tuple[int, int, int] | None:
@@ -134,13 +168,6 @@ def _others(names: Sequence[str], body: Sequence[list[str]], pixels: Sequence[in
     group = asked(options.group_column, names)
     if group is None:
         group = next((at for at in rest if plain(names[at]) in GROUP_NAMES), None)
-    label = asked(options.label_column or None, names)
-    doubtful: tuple[str, ...] = ()
-    if label is None and options.label_column is None:
-        left = [at for at in rest if at not in (split, group) and any(cells[at]) and plain(names[at]) not in _IDS]
-        columns = [cells.get(at, []) for at in range(len(names))]
-        label, doubtful = label_column(names, columns, left)
-    return Columns(tuple(names), True, None, label, split, group, doubtful)
-
-
-_IDS = frozenset({"id", "imageid", "image_id", "index", "idx", "unnamed:_0"})
+    left = [at for at in rest if at not in (split, group) and any(cells[at]) and plain(names[at]) not in NUMBERING]
+    columns = [cells.get(at, []) for at in range(len(names))]
+    return with_labels(Columns(tuple(names), True, None, None, split, group), columns, left, options.label_column)

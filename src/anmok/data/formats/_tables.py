@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from anmok.core.errors import DataError
 from anmok.data.formats._columns import Columns
-from anmok.data.formats._text_table import Dialect
-from anmok.data.names import split_in_file_name
+from anmok.data.formats._rows import RowFault
+from anmok.data.formats._text_table import SUFFIXES, Dialect
+from anmok.data.names import split_in_file_name, split_named
 from anmok.data.source import Source
 from anmok.data.walk import readable
+
+Cells = Sequence[str] | Mapping[int, str]
+"""A row's cells by their column's position: all of them, or those that are not pixels."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,23 @@ class TextTable:
         words = f"table {readable(self.name)}: {self.columns.words}"
         return f"{words} ({self.dialect.words})" if self.dialect.words else words
 
+    def check_width(self, cells: Cells) -> None:
+        """Raises `RowFault` where a row has fewer cells than there are columns, or more that are not blank."""
+        width = len(self.columns.names)
+        if not isinstance(cells, Mapping) and (len(cells) < width or any(cell.strip() for cell in cells[width:])):
+            fix = "quote cells that hold the delimiter, fill in what is missing, or remove the row"
+            raise RowFault(f"{len(cells)} cells where the table has {width} columns", fix)
+
+    def split_of(self, cells: Cells) -> str | None:
+        """The split that a row names, else that of its table. Raises `RowFault` where it names none that is known."""
+        at = self.columns.split
+        if at is None or not cells[at].strip():
+            return self.split
+        split = split_named(cells[at])
+        if split is None:
+            raise RowFault(f"unknown split {cells[at]!r}", "write train, val or test")
+        return split
+
 
 AnyTable = TypeVar("AnyTable", bound=TextTable)
 
@@ -39,7 +60,7 @@ def table_names(source: Source) -> list[str]:
     """Paths below the root: the file given, or the tables at the top of the folder without samples of answers."""
     if not source.is_folder:
         return [source.path.name]
-    names = [path for path in source.beside() if path.lower().endswith((".csv", ".tsv"))]
+    names = [path for path in source.beside() if path.lower().endswith(SUFFIXES)]
     return [name for name in names if not re.search(r"submission", name, re.IGNORECASE)]
 
 
@@ -49,7 +70,7 @@ def choose(source: Source, tables: Sequence[AnyTable]) -> tuple[list[AnyTable], 
     Raises:
         DataError: none; no telling which column holds labels; several that are not the parts of a split.
     """
-    labelled = [table for table in tables if table.columns.label is not None]
+    labelled = [table for table in tables if table.columns.labelled]
     chosen = list(labelled or tables)
     if not chosen:
         raise DataError("no table here names or holds pictures", path=source.path)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from anmok.core.errors import DataError
 from anmok.core.types import Quarantined, Skipped
 from anmok.data.walk import readable
 
-SUFFIXES = (".csv", ".tsv", ".txt")
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")  # of tables that are looked for in folders
 _HEAD = 2**18  # bytes looked at to tell encoding, delimiter and columns
 _LARGEST = 2**31  # bytes of a table of paths; larger ones are held to be something else
+_TORN = (OSError, EOFError, zlib.error)  # what reading a damaged file, compressed or not, may raise
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 Row = tuple[int, list[str]]  # the line it begins at, counted from 1, and its cells
@@ -46,16 +51,29 @@ class Rows:
     blank: tuple[Skipped, ...]
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a table, unpacked where its name ends in .gz.
+
+    Raises:
+        DataError: they cannot be read, at the beginning or further on.
+    """
+    try:
+        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+            yield cast("BinaryIO", file)
+    except _TORN as error:
+        got = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise DataError("the table cannot be read", path=path, got=got, fix="restore it from a copy") from error
+
+
 def head(path: Path, count: int = 200, limit: int = _HEAD) -> tuple[Dialect, list[Row]] | None:
     """The dialect and first rows of a text table, or None where the file is no text or cannot be read.
 
     `limit` is how many bytes are looked at.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(limit)
-            whole = not file.read(1)
-    except OSError:
+        content, whole = _start(path, limit)
+    except (OSError, zlib.error):
         return None
     is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
     if not content.strip() or (not is_utf16 and 100 * content.count(b"\0") > len(content)):
@@ -68,18 +86,27 @@ def head(path: Path, count: int = 200, limit: int = _HEAD) -> tuple[Dialect, lis
     return (dialect, rows) if rows else None
 
 
+def _start(path: Path, limit: int) -> tuple[bytes, bool]:
+    """The first bytes of a table, at most `limit`, and whether they are all; of a torn .gz what can be unpacked."""
+    with path.open("rb") as file:
+        content = file.read(limit)
+        whole = not file.read(1)
+    if not path.name.lower().endswith(".gz"):
+        return content, whole
+    unpacking = zlib.decompressobj(wbits=31)  # 31: a gzip header
+    return unpacking.decompress(content, limit), unpacking.eof
+
+
 def read(path: Path) -> tuple[Dialect, Rows]:
     """All rows of a table, its header among them where it has one.
 
     Raises:
         DataError: the file cannot be read, is too large or is no text.
     """
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise DataError("the table is too large", path=path, allowed=f"{_LARGEST / 2**30:g} GiB", fix="split it")
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError("the table cannot be read", path=path, got=error.strerror) from error
+    with opened(path) as file:
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise DataError("the table is too large", path=path, allowed=f"{_LARGEST / 2**30:g} GiB", fix="split it")
     dialect, text = decode(content)
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1

@@ -1,27 +1,25 @@
-"""Tables of paths and labels: one CSV, or a folder of pictures with one table or one a split.
+"""Tables of paths and labels: one CSV, plain or .gz, or a folder of pictures with one table or one a split.
 
 Columns go by any name; which is which is told from their content, or by the user. Paths may start from the table's
-folder or anywhere below the root, may lack their suffix, and may carry Windows' slashes.
+folder or anywhere below the root, may lack their suffix, and may carry Windows' slashes. A label is one name, several
+with a separator, or a column of zeros and ones for each class.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections import Counter
+from dataclasses import dataclass, field
 
 from anmok.core.errors import DataError, UsageError
 from anmok.core.registry import register
-from anmok.core.types import Dataset, Entry, FileAccount, Quarantined, Skipped
+from anmok.core.types import Dataset, Entry
 from anmok.data.formats import _text_table as text_table
-from anmok.data.formats._claims import Claim, Settled, settle
+from anmok.data.formats._assembly import account_files
+from anmok.data.formats._claims import Claims, Settled
 from anmok.data.formats._columns import decide
-from anmok.data.formats._finder import Finder, NotFound
-from anmok.data.formats._tables import TextTable, choose, table_names, whole_numbers
-from anmok.data.names import alike_warnings, class_order, split_named
+from anmok.data.formats._finder import Finder
+from anmok.data.formats._tables import TextTable, choose, table_names
 from anmok.data.source import Recognition, Source
 from anmok.data.stores import FilePictures
 from anmok.data.walk import readable
@@ -36,23 +34,23 @@ class Table(TextTable):
 
 @register("format", name="csv")
 class Csv:
-    """Tables with a column of paths and, if not only for prediction, one of labels."""
+    """Tables with a column of paths and, if not only for prediction, labels in one column or in one for each class."""
 
-    tasks = ("classify",)
+    tasks = ("classify", "multilabel")
 
     def recognise(self, source: Source) -> Recognition:
         """Sure where a table's column names files that exist."""
         try:
             tables = _tables(source)
-        except UsageError as error:
-            return Recognition(0.0, str(error))
+        except UsageError as error:  # a column that is not there: `read` says so, unless another form is surer
+            return Recognition(0.55, str(error))
         if not tables:
             return Recognition(0.0, "no table that names pictures")
-        best = max(tables, key=lambda table: (table.columns.label is not None, table.columns.share))
+        best = max(tables, key=lambda table: (table.columns.labelled, table.columns.share))
         why = f"table {readable(best.name)}: {best.columns.words}"
         if not best.columns.share:
             return Recognition(0.6 if not source.is_folder else 0.3, f"{why}, though no such picture was found")
-        known = best.columns.label is not None or not source.is_folder
+        known = best.columns.labelled or not source.is_folder
         return Recognition((0.9 if known else 0.65) if best.columns.share >= 0.5 else 0.55, why)
 
     def read(self, source: Source) -> Dataset:
@@ -63,40 +61,24 @@ class Csv:
             UsageError: an option names a column that is not there.
         """
         tables, warnings = choose(source, _tables(source))
-        reading = _Reading(tables)
-        settled = reading.settled
+        claims, named = Claims(), set[str]()
+        for table in tables:
+            _read(table, claims, named)
+        settled = claims.settle(source.options.task)
         if not settled.claims:
             raise _nothing_usable(source, tables[0], settled)
-        labels = [claim.label for claim in settled.claims if claim.label is not None]
-        classes = class_order(labels)
-        number = {name: index for index, name in enumerate(classes)}
+        classes, root = settled.classes, tables[0].finder.root
+        targets = settled.targets({name: index for index, name in enumerate(classes)})
         entries = [
-            Entry(
-                id=readable(claim.path),
-                locator=claim.path,
-                target=None if claim.label is None else number[claim.label],
-                split=claim.split,
-                group=claim.group,
-                origin=f"{claim.table}:{claim.line}",
-            )
-            for claim in settled.claims
-        ]
-        root = tables[0].finder.root
-        return Dataset(
-            root=root,
-            format="csv",
-            task="classify",
-            classes=classes,
-            entries=entries,
-            pictures=FilePictures(root),
-            quarantined=tuple(settled.quarantined),
-            skipped=tuple(settled.skipped),
-            warnings=(*warnings, *reading.warnings, *alike_warnings(classes)),
-            seen=len(entries) + len(settled.quarantined) + len(settled.skipped),
-            unit="rows",
-            files=_file_account(source, tables, reading.named),
-            why="; ".join(map(str, tables)),
-        )
+            Entry(readable(claim.picture), claim.picture, target, claim.split, claim.group,
+                  origin=f"{claim.table}:{claim.line}")
+            for claim, target in zip(settled.claims, targets, strict=True)
+        ]  # fmt: skip
+        files = account_files(source, named | {table.name for table in tables}, unnamed="no row names it")
+        return settled.dataset(
+            root, "csv", entries, FilePictures(root), files=files, classes=classes, warnings=warnings,
+            why=map(str, tables),
+        )  # fmt: skip
 
 
 def _tables(source: Source) -> list[Table]:
@@ -124,68 +106,18 @@ def _tables(source: Source) -> list[Table]:
     return found
 
 
-@dataclass
-class _Reading:
-    """All rows of the chosen tables, turned into claims and settled."""
+def _read(table: Table, claims: Claims, named: set[str]) -> None:
+    """All rows of a table; `named` is told of the pictures that exist."""
+    _, rows = text_table.read(table.file)
+    claims.set_aside(table.name, rows.torn, rows.blank)
+    for line, cells in rows.rows[table.columns.has_header :]:
 
-    tables: Sequence[Table]
-    quarantined: list[Quarantined] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    named: set[str] = field(default_factory=set)
-    spellings: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+        def find(split: str | None, cells: list[str] = cells) -> str:
+            path = table.finder.find(cells[table.columns.path or 0], split)
+            named.add(path)
+            return path
 
-    @cached_property
-    def settled(self) -> Settled:
-        """The rows that hold, and all others with their reasons."""
-        settled = settle(self._all_claims())
-        settled.quarantined[:0] = self.quarantined
-        settled.skipped[:0] = self.skipped
-        merged = [sorted(raw) for raw in self.spellings.values() if len(raw) > 1]
-        self.warnings += [
-            f"labels {', '.join(map(repr, raw))} differ only in spaces and were read as one class" for raw in merged
-        ]
-        return settled
-
-    def _all_claims(self) -> list[Claim]:
-        claims = [claim for table in self.tables for claim in self._claims(table)]
-        whole = whole_numbers([claim.label for claim in claims])
-        return [replace(claim, label=label) for claim, label in zip(claims, whole, strict=True)]
-
-    def _claims(self, table: Table) -> Iterator[Claim]:
-        _, rows = text_table.read(table.file)
-        self.quarantined += [replace(item, path=readable(table.name)) for item in rows.torn]
-        self.skipped += [replace(item, path=readable(table.name)) for item in rows.blank]
-        for line, cells in rows.rows[table.columns.has_header :]:
-            try:
-                claim = self._claim(table, line, cells)
-            except NotFound as problem:
-                self.quarantined.append(Quarantined(readable(table.name), problem.reason, problem.fix, line))
-                continue
-            yield claim
-
-    def _claim(self, table: Table, line: int, cells: list[str]) -> Claim:
-        """What a row says. Raises `NotFound` with the reason where it says nothing usable."""
-        columns, width = table.columns, len(table.columns.names)
-        if len(cells) < width or any(cell.strip() for cell in cells[width:]):
-            fix = "quote cells that hold the delimiter, fill in what is missing, or remove the row"
-            raise NotFound(f"{len(cells)} cells where the table has {width} columns", fix)
-        split = table.split
-        if columns.split is not None and cells[columns.split].strip():
-            split = split_named(cells[columns.split])
-            if split is None:
-                raise NotFound(f"unknown split {cells[columns.split]!r}", "write train, val or test")
-        path = table.finder.find(cells[columns.path or 0], split)
-        self.named.add(path)
-        label = None
-        if columns.label is not None:
-            raw = cells[columns.label]
-            label = readable(unicodedata.normalize("NFC", raw.strip()))
-            if not label:
-                raise NotFound(f"the label of {path!r} is blank", "fill it in or remove the row")
-            self.spellings[label].add(raw)
-        group = None if columns.group is None else cells[columns.group].strip() or None
-        return Claim(readable(table.name), line, path, label, split, group)
+        claims.take(table, line, cells, find)
 
 
 def _nothing_usable(source: Source, table: Table, settled: Settled) -> DataError:
@@ -198,21 +130,3 @@ def _nothing_usable(source: Source, table: Table, settled: Settled) -> DataError
         allowed=f"rows that name pictures below {table.finder.root}",
         fix="--pictures with the folder that the paths start from",
     )
-
-
-def _file_account(source: Source, tables: Sequence[Table], named: set[str]) -> FileAccount:
-    if not source.is_folder or source.options.pictures is not None:
-        return FileAccount(seen=len(tables) + len(named), used=len(tables) + len(named))
-    tree, used = source.tree, named | {table.name for table in tables}
-    _, others, foreign = source.sorted_files
-    reasons = {item.path: item for item in others}
-    shown = {readable(path) for path in used}
-    aside = [item for item in foreign if item.path not in shown]
-    set_aside = {item.path for item in aside}
-    passed = [
-        reasons.get(name, Skipped(name, "no row names it"))
-        for name in map(readable, tree.files)
-        if name not in shown and name not in set_aside
-    ]
-    used_files = len(used & set(tree.files))
-    return FileAccount(tree.seen, used_files, (*tree.quarantined, *aside), (*tree.skipped, *passed))

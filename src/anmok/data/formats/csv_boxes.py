@@ -6,7 +6,6 @@ picture's sides. A row without a box says that nothing is in its picture.
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,10 +20,11 @@ from anmok.data.formats._box_columns import BoxColumns, named_columns, unnamed_c
 from anmok.data.formats._class_map import listed_classes
 from anmok.data.formats._columns import Columns, decide, label_column, plain
 from anmok.data.formats._finder import Finder, NotFound
+from anmok.data.formats._labels import cleaned
 from anmok.data.formats._rows import RowFault, RowLedger, Told
 from anmok.data.formats._tables import TextTable, table_names
 from anmok.data.formats._words import split_in_path
-from anmok.data.names import split_in_file_name, split_named
+from anmok.data.names import split_in_file_name
 from anmok.data.source import ReadOptions, Recognition, Source
 from anmok.data.walk import readable
 
@@ -189,20 +189,14 @@ class _Reading:
 
     def _take(self, table: Table, shown: str, line: int, cells: list[str]) -> None:
         """One row. Raises `RowFault` or `NotFound` where it says nothing usable."""
-        columns, width = table.columns, len(table.columns.names)
-        if len(cells) < width or any(cell.strip() for cell in cells[width:]):
-            fix = "quote cells that hold the delimiter, fill in what is missing, or remove the row"
-            raise RowFault(f"{len(cells)} cells where the table has {width} columns", fix)
-        split = table.split
-        if columns.split is not None and cells[columns.split].strip():
-            split = split_named(cells[columns.split])
-            if split is None:
-                raise RowFault(f"unknown split {cells[columns.split]!r}", "write train, val or test")
+        columns = table.columns
+        table.check_width(cells)
+        split = table.split_of(cells)
         path = table.finder.find(cells[columns.path or 0], split)
         box = table.boxes.read(cells)
         label = _LONE
         if columns.label is not None and box is not None:
-            label = readable(unicodedata.normalize("NFC", cells[columns.label].strip()))
+            label = cleaned(cells[columns.label])
             if not label:
                 raise RowFault(f"the label of the box in {readable(path)} is blank", "fill it in or remove the row")
         if path not in self.labelled:

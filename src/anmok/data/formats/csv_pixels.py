@@ -1,27 +1,30 @@
 """Tables of pixels: a picture a row, as in Kaggle's `label,pixel0,…,pixel783`, of any square size, grey or colour.
 
-Labels may stand anywhere or be missing. Without a header they stand first. Colour is stored pixel by pixel (channels
-last). Fractions of one are scaled to 0…255. A folder may hold one table, or one for each part of a split.
+All pixels of a picture may stand in one cell, with spaces between them: `emotion,pixels,Usage`, as FER2013 has it
+(Goodfellow et al., "Challenges in Representation Learning", 2013). Labels may stand anywhere, in one column or in one
+for each class, or be missing. Without a header they stand first. Colour is stored pixel by pixel (channels last).
+Fractions of one are scaled to 0…255. A folder may hold one table, or one for each part of a split; each may be a .gz.
 """
 
 from __future__ import annotations
 
 import hashlib
-import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from anmok.core.errors import DataError, UsageError
 from anmok.core.registry import register
-from anmok.core.types import Dataset, Entry, FileAccount, Quarantined, Skipped
+from anmok.core.types import Dataset, Entry, FileAccount, Skipped
 from anmok.data.formats import _text_table as text_table
+from anmok.data.formats._claims import Claim, Claims, Settled
+from anmok.data.formats._columns import plain
+from anmok.data.formats._labels import ONE
 from anmok.data.formats._pixel_columns import PixelColumns, find_pixels
 from anmok.data.formats._pixel_rows import PixelRows, read_pixels
-from anmok.data.formats._tables import TextTable, choose, table_names, whole_numbers
+from anmok.data.formats._tables import TextTable, choose, table_names
 from anmok.data.known import known_classes
-from anmok.data.names import alike_warnings, class_order, split_named
 from anmok.data.source import Recognition, Source
 from anmok.data.stores import ArrayPictures
 from anmok.data.walk import readable
@@ -44,9 +47,9 @@ class PixelTable(TextTable):
 
 @register("format", name="csv_pixels")
 class CsvPixels:
-    """Tables with one column a pixel."""
+    """Tables with one column a pixel, or all pixels in one."""
 
-    tasks = ("classify",)
+    tasks = ("classify", "multilabel")
 
     def recognise(self, source: Source) -> Recognition:
         """Sure where as many columns of numbers as a square has pixels are named alike, or stand there alone."""
@@ -69,35 +72,28 @@ class CsvPixels:
         shapes = {table.found.shape for table in tables}
         if len(shapes) > 1:
             raise DataError("the tables' pictures differ in shape", path=source.path, got="; ".join(map(str, tables)))
-        blocks = [read_pixels(table.file, table.name, table.dialect, table.found) for table in tables]
-        rows = _Rows(tables, blocks)
-        if not rows.used:
-            first = f"line {rows.quarantined[0].line}: {rows.quarantined[0].reason}" if rows.quarantined else "no rows"
+        claims, blocks = Claims(), []
+        for table in tables:
+            blocks.append(read_pixels(table.file, table.name, table.dialect, table.found))
+            _take(table, blocks[-1], claims)
+        settled = claims.settle(source.options.task)
+        if not settled.claims:
+            lost = settled.quarantined
+            first = f"line {lost[0].line}: {lost[0].reason}" if lost else "no rows"
             raise DataError("no row of the table can be used", path=source.path, got=first)
-        labels = whole_numbers([label for _, label, _, _ in rows.used])
-        present = class_order({label for label in labels if label is not None})
-        names, how = _known(source, tables, present)
+        names, how = _known(source, tables, settled)
+        present = settled.classes
         number = {label: int(label) if how else index for index, label in enumerate(present)}
         entries = [
-            Entry(name, place, None if label is None else number[label], split, group)
-            for place, ((name, _, split, group), label) in enumerate(zip(rows.used, labels, strict=True))
+            Entry(claim.picture, place, target, claim.split, claim.group)
+            for place, (claim, target) in enumerate(zip(settled.claims, settled.targets(number), strict=True))
         ]
-        pixels, brightened = _brighten(rows.pixels)
-        return Dataset(
-            root=source.root,
-            format="csv_pixels",
-            task="classify",
-            classes=names or present,
-            entries=entries,
-            pictures=ArrayPictures(pixels, hashlib.blake2b(pixels.data).digest()),
-            quarantined=tuple(rows.quarantined),
-            skipped=tuple(rows.skipped),
-            warnings=(*warnings, *brightened, *alike_warnings(present)),
-            seen=len(entries) + len(rows.quarantined) + len(rows.skipped),
-            unit="rows",
-            files=_file_account(source, {table.name for table in tables}),
-            why="; ".join([*map(str, tables), *filter(None, [how])]),
-        )
+        pixels, brightened = _brighten(_pixels_of(settled.claims, tables, blocks))
+        files = _file_account(source, {table.name for table in tables})
+        return settled.dataset(
+            source.root, "csv_pixels", entries, ArrayPictures(pixels, hashlib.blake2b(pixels.data).digest()),
+            files=files, classes=names or present, warnings=(*warnings, *brightened), why=(*map(str, tables), how),
+        )  # fmt: skip
 
 
 def _tables(source: Source) -> list[PixelTable]:
@@ -120,51 +116,38 @@ def _tables(source: Source) -> list[PixelTable]:
     return tables
 
 
-class _Rows:
-    """The rows of all tables: those used as (id, label, split, group) beside their pixels, and the others."""
+def _take(table: PixelTable, block: PixelRows, claims: Claims) -> None:
+    """What the rows of a table say beside their pixels. A row is a picture, called by its table and line."""
+    claims.set_aside(table.name, block.quarantined, block.skipped)
+    columns = zip(*block.cells.values(), strict=True) if block.cells else iter([()] * len(block.lines))
+    for line, cells in zip(block.lines.tolist(), columns, strict=True):
 
-    def __init__(self, tables: Sequence[PixelTable], blocks: Sequence[PixelRows]) -> None:
-        self.quarantined: list[Quarantined] = [item for block in blocks for item in block.quarantined]
-        self.skipped: list[Skipped] = [item for block in blocks for item in block.skipped]
-        self.used: list[tuple[str, str | None, str | None, str | None]] = []
-        kept = []
-        for table, block in zip(tables, blocks, strict=True):
-            places = []
-            for place, row in enumerate(self._rows_of(table, block)):
-                if isinstance(row, Quarantined):
-                    self.quarantined.append(row)
-                else:
-                    self.used.append(row)
-                    places.append(place)
-            kept.append(block.pixels if len(places) == len(block.pixels) else block.pixels[places])
-        self.pixels = kept[0] if len(kept) == 1 else np.concatenate(kept)
+        def itself(split: str | None, line: int = line) -> str:
+            return f"{readable(table.name)}:{line}"
 
-    @staticmethod
-    def _rows_of(
-        table: PixelTable, block: PixelRows
-    ) -> Iterator[tuple[str, str | None, str | None, str | None] | Quarantined]:
-        name, columns = readable(table.name), table.columns
-        nothing = [""] * len(block.lines)
-        labels, splits, groups = (
-            nothing if at is None else block.cells[at] for at in (columns.label, columns.split, columns.group)
-        )
-        for line, raw, part, group in zip(block.lines.tolist(), labels, splits, groups, strict=True):
-            label = readable(unicodedata.normalize("NFC", raw.strip()))
-            split = split_named(part) if part.strip() else table.split
-            if columns.label is not None and not label:
-                yield Quarantined(name, "the label is blank", "fill it in or remove the row", line)
-            elif part.strip() and split is None:
-                yield Quarantined(name, f"unknown split {part!r}", "write train, val or test", line)
-            else:
-                yield f"{name}:{line}", label or None, split, group.strip() or None
+        claims.take(table, line, dict(zip(block.cells, cells, strict=True)), itself)
 
 
-def _known(source: Source, tables: Sequence[PixelTable], present: Sequence[str]) -> tuple[tuple[str, ...], str]:
+def _pixels_of(claims: Sequence[Claim], tables: Sequence[PixelTable], blocks: Sequence[PixelRows]) -> np.ndarray:
+    """The pictures of these rows, in their order: uint8 (N, H, W, C)."""
+    kept = {(claim.table, claim.line) for claim in claims}
+    parts = []
+    for table, block in zip(tables, blocks, strict=True):
+        chosen = np.array([(readable(table.name), line) in kept for line in block.lines.tolist()], bool)
+        parts.append(block.pixels if chosen.all() else block.pixels[chosen])
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _known(source: Source, tables: Sequence[PixelTable], settled: Settled) -> tuple[tuple[str, ...], str]:
     """Class names that are known for numbered classes, and how."""
-    if not present or not all(label.isdigit() and str(int(label)) == label for label in present):
+    present = settled.classes
+    if settled.meaning.task != ONE or not present:
+        return (), ""
+    if not all(label.isdigit() and str(int(label)) == label for label in present):
         return (), ""
     values = [int(label) for label in present]
-    return known_classes(source.path, values, files=[table.name for table in tables])
+    columns = {plain(table.columns.names[at]) for table in tables if (at := table.columns.label) is not None}
+    return known_classes(source.path, values, files=[table.name for table in tables], columns=columns)
 
 
 def _brighten(pixels: np.ndarray) -> tuple[np.ndarray, list[str]]:
