@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from anmok.core.preparation import Preparation
 from anmok.engine.devices import PlainDevices
-from anmok.tasks.reconstruct import latent
+from anmok.tasks.reconstruct import latent, seeing
 from anmok.tasks.reconstruct.latent import Codes
 from anmok.tasks.reconstruct.learning import Reconstruct
 from anmok.tasks.reconstruct.looking import heat
@@ -73,6 +73,28 @@ def test_the_map_shows_pictures_where_they_lie(codes: Codes) -> None:
     assert min(framed) > 100
     right = int(np.argmax(places[:, 0]))
     assert (drawn[:, -60:] == colours[codes.targets[right]]).all(2).any()
+
+
+def test_neighbours_stay_neighbours_on_the_second_map() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(3), 15)
+    codes = (8 * np.eye(3, 6)[groups] + rng.normal(size=(45, 6))).astype(np.float32)
+    places = latent.unrolled(Codes(np.zeros((45, 2, 2, 1), np.uint8), codes, groups, (6,)))
+    apart = np.square(places[:, None] - places[None]).sum(2)
+    np.fill_diagonal(apart, np.inf)
+    assert places.shape == (45, 2) and (groups[apart.argmin(1)] == groups).mean() > 0.95
+
+
+def test_everything_is_seen_and_the_walk_is_the_persons(model: Reconstruct, codes: Codes) -> None:
+    ends = bars(2, seed=9)[..., None]
+    more = latent.with_more(model, codes, ends)
+    assert np.array_equal(more.pictures[-2:], ends) and more.targets[-2:].tolist() == [-1, -1]
+    found = {view.kind: view.picture for view in seeing.views(model, more, ("a", "b", "c"), (60, 61))}
+    assert {"map", "walk", "direction-1", "neighbours"} <= found.keys()
+    walked = found["walk"].reshape(SIDE, -1, SIDE).transpose(1, 0, 2)
+    assert np.array_equal(walked[0], ends[0, ..., 0]) and np.array_equal(walked[-1], ends[1, ..., 0])
+    assert np.abs(walked[1].astype(int) - ends[0, ..., 0]).max() <= 1  # its code, decoded
+    assert seeing.drawn(model) is None  # no VAE: nothing is promised about codes that no picture has
 
 
 def test_directions_are_the_widest(model: Reconstruct, codes: Codes) -> None:

@@ -93,6 +93,23 @@ def _with_split(dataset, test: list[int]):
     return replace(dataset, entries=entries)
 
 
+def test_the_perceptual_distance_is_of_answers_and_targets(repairer: anmok.Run, folder: Path) -> None:
+    report = repairer.evaluate()
+    assert 0 < report.figures["perceptual_low"] < report.figures["perceptual"] < report.figures["perceptual_high"]
+    assert repairer.evaluate(folder).figures["perceptual"] == pytest.approx(report.figures["perceptual"], rel=0.3)
+
+
+def test_codes_are_seen_from_the_command_line(repairer: anmok.Run, folder: Path, tmp_path: Path) -> None:
+    ends = sorted(folder.glob("*.png"))[:2]
+    found = anmok.inspect(repairer.path, walk=ends, out=tmp_path)
+    names = {path.name.removeprefix(f"{repairer.path.name}-") for path in found.pictures}
+    assert names == {"map.png", "map-tsne.png", "walk.png", "directions.png", "neighbours.png"}
+    with Image.open(tmp_path / f"{repairer.path.name}-walk.png") as walk:
+        assert walk.size == (64 * 11, 64)  # nine steps between two pictures, four times their size
+    with pytest.raises(UsageError, match="reconstructs"):
+        anmok.inspect("efficientnet_lite0", codes=True, card=False)
+
+
 def test_it_repairs(repairer: anmok.Run) -> None:
     figures = repairer.metrics["test"]
     assert figures["psnr"]["value"] > figures["psnr_damaged"]["high"] + 2
