@@ -80,8 +80,25 @@ def test_groups_leak_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert bill.clean is None and "says nothing" in bill.sentence
 
 
-def test_eval_tells_the_bill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bill_is_told_wherever_the_score_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("ANMOK_CACHE", str(tmp_path / "cache"))
-    run = train(write(tmp_path / "a", 20), epochs=1, project=tmp_path / "runs", val=0.2)
-    (bill,) = evaluate(run, leaks=True).tables["leakage"]
+    run = train(write(tmp_path / "a", 20), epochs=1, project=tmp_path / "runs", val=0.2, quiet=False)
+    page = tmp_path / "eval.html"
+    (bill,) = evaluate(run, report=page).tables["leakage"]
     assert bill["given"]["n"] == 220 and 18 <= len(bill["leaked"]) <= 24
+    told = f"{len(bill['leaked'])} of 220 test pictures were learned from"
+    for words in (capsys.readouterr().err, run.folder.report.read_text(), page.read_text()):
+        assert told in words
+    assert "Copies on both sides of the split" in run.folder.report.read_text()
+
+
+def test_clean_data_owes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANMOK_CACHE", str(tmp_path / "cache"))
+    root = write(tmp_path / "a", 0)
+    run = train(root, epochs=1, project=tmp_path / "runs", val=0.2)
+    assert "leakage" not in evaluate(run).tables and "were learned from" not in run.folder.report.read_text()
+    (bill,) = evaluate(run, leaks=True).tables["leakage"]
+    assert bill["leaked"] == []
+    assert "leakage" not in evaluate(run, root).tables

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from anmok.cli.show_targets import targets_text
+from anmok.core.errors import ended
 from anmok.verbs.terminal import figures_line
 
 _WIDE = 10_000  # columns where no terminal limits them: one line a row for grep
@@ -169,7 +170,7 @@ def check_text(found: Any) -> str:
         lines += _problem(problem)
     for item in found.quarantined[:SHOWN]:
         where = f"{item['path']}, line {item['line']}" if item.get("line") else item["path"]
-        lines.append(f"quarantined: {where}: {item['reason']}. Try: {item['fix']}.")
+        lines.append(f"quarantined: {where}: {item['reason']}. Try: {ended(item['fix'])}")
     if len(found.quarantined) > SHOWN:
         lines.append(f"and {len(found.quarantined) - SHOWN:,} more; --json lists all")
     lines += [_kept(one) for one in found.augmentation]
@@ -209,7 +210,7 @@ def _looks(statistics: Mapping[str, Any]) -> list[str]:
 
 def _problem(problem: Mapping[str, Any]) -> list[str]:
     """One problem: what, where (the first few), what to do."""
-    lines = [f"{'SPOILS' if problem['spoils'] else 'look at'}: {problem['sentence']}. Try: {problem['fix']}."]
+    lines = [f"{'SPOILS' if problem['spoils'] else 'look at'}: {problem['sentence']}. Try: {ended(problem['fix'])}"]
     notes = problem["notes"] or [""] * len(problem["pictures"])
     for pictures, note in list(zip(problem["pictures"], notes, strict=True))[:FEW]:
         lines.append(f"    {' = '.join(pictures[:4])}{' = …' if len(pictures) > 4 else ''}{note and f': {note}'}")

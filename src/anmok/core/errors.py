@@ -41,15 +41,29 @@ class AnmokError(Exception):
 
     def _sentence(self) -> str:
         where = "" if self.path is None else f"{self.path}{f', line {self.line}' if self.line else ''}: "
-        parts = [f"{where}{self.what}."]
+        parts = [f"{where}{ended(self.what)}"]
         if self.got is not None:
             parts.append(f"Got: {self.got}.")
         if self.allowed is not None:
             parts.append(f"Allowed: {self.allowed}.")
         if self.fix is not None:
-            parts.append(f"Try: {self.fix}.")
+            parts.append(f"Try: {ended(self.fix)}")
         # A file's name may hold bytes that are no text; an error about it must still be printable.
         return " ".join(parts).encode("utf-8", "backslashreplace").decode()
+
+
+def ended(words: str) -> str:
+    """Words with a full stop behind them, unless they end in a sign that does as well.
+
+    >>> ended("look at them"), ended("can a person tell?")
+    ('look at them.', 'can a person tell?')
+    """
+    return words if words.endswith((".", "?", "!", "…")) else f"{words}."
+
+
+def sentence(words: str) -> str:
+    """Words as a sentence: a capital letter, a full stop."""
+    return ended(words[:1].upper() + words[1:])
 
 
 def _rebuild(

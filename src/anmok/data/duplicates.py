@@ -9,7 +9,7 @@ of the number of pictures: a picture costs some two kilobytes.
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -72,6 +72,23 @@ class Duplicates:
         )
 
 
+def find_equal(dataset: Dataset, source: Gathers, rows: np.ndarray) -> Duplicates:
+    """Copies of the same pixels only: a hash of each picture, whose cost grows no faster than their number.
+
+    Args:
+        source, rows: see `find_duplicates`.
+    """
+    digests: list[bytes] = []
+    for start in range(0, len(rows), _AT_ONCE):
+        digests += _digests(source.gather(rows[start : start + _AT_ONCE]))
+    again = {digest for digest, count in Counter(digests).items() if count > 1}
+    flat = np.zeros(len(rows), bool)
+    for at in [at for at, digest in enumerate(digests) if digest in again]:
+        flat[at] = source.gather(rows[at : at + 1]).mean(-1).std() < FLAT
+    copies = tuple(_equal(dataset, digests, flat))
+    return Duplicates(copies, _groups(copies))
+
+
 def find_duplicates(
     dataset: Dataset, source: Gathers, rows: np.ndarray, *, on_progress: Progress | None = None
 ) -> Duplicates:
@@ -99,7 +116,7 @@ def _look(source: Gathers, rows: np.ndarray, on_progress: Progress | None) -> tu
     colours = np.empty((len(rows), 3), np.float32)
     for start in range(0, len(rows), _AT_ONCE):
         pixels = source.gather(rows[start : start + _AT_ONCE])
-        digests += [hashlib.blake2b(p.tobytes(), digest_size=16).digest() for p in pixels]
+        digests += _digests(pixels)
         here, side = slice(start, start + len(pixels)), min(pixels.shape[1:3])
         values = pixels.astype(np.float32)
         thumbnails[here] = np.rint(resampled(values.mean(-1), SIDE)).clip(0, 255)
@@ -107,6 +124,10 @@ def _look(source: Gathers, rows: np.ndarray, on_progress: Progress | None) -> tu
         if on_progress is not None:
             on_progress(start + len(pixels), len(rows))
     return Looks(thumbnails, colours, side), digests
+
+
+def _digests(pixels: np.ndarray) -> list[bytes]:
+    return [hashlib.blake2b(p.tobytes(), digest_size=16).digest() for p in pixels]
 
 
 def _equal(dataset: Dataset, digests: Sequence[bytes], flat: np.ndarray) -> Iterable[Copy]:

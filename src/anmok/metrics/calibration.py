@@ -17,7 +17,7 @@ from anmok.metrics._figure import Floats, Ints, checked, metric
 from anmok.metrics.proportion import Interval
 
 BINS = 15
-COOLEST, HOTTEST = 0.05, 20.0  # temperatures outside say that the data are separable or the scores are noise
+COOLEST, HOTTEST = 0.05, 20.0  # temperatures outside say that the scores are noise, or of another scale than logits
 
 
 @dataclass(frozen=True)
@@ -100,16 +100,20 @@ def fit_temperature(targets: ArrayLike, logits: ArrayLike) -> float:
     """The temperature T that makes softmax(logits / T) likeliest, from held-out pictures (N,), (N, C).
 
     Log-probabilities serve as logits. The loss is convex in 1/T, so bisection on its slope finds the one minimum.
-    The answer is kept within [0.05, 20]: on pictures answered all rightly no minimum exists.
+    The right class counts (N + 1) / (N + 2) and the others share the rest (Platt 1999): nine pictures that were all
+    answered rightly are no proof of certainty. The answer is kept within [0.05, 20], see `temperature_limit`.
 
-    >>> logits = np.log([[0.9, 0.1], [0.9, 0.1], [0.9, 0.1], [0.9, 0.1], [0.9, 0.1]])
-    >>> T = fit_temperature([0, 0, 0, 0, 1], logits)   # certain 0.9, right 0.8: ln 9 / T = ln 4
-    >>> round(T, 4), round(float(np.log(9) / np.log(4)), 4)
-    (1.585, 1.585)
+    >>> logits = np.log([[0.9, 0.1]] * 5)
+    >>> T = fit_temperature([0, 0, 0, 0, 1], logits)   # right (4 · 6/7 + 1/7) / 5 = 5/7, so ln 9 / T = ln 5/2
+    >>> round(T, 4), round(float(np.log(9) / np.log(5 / 2)), 4)
+    (2.398, 2.398)
     """
     truths, answers = checked(targets, logits)
     answers = answers - answers.max(axis=1, keepdims=True)
     own = answers[np.arange(len(truths)), truths]
+    if (classes := answers.shape[1]) > 1:
+        spared = 1 / (len(truths) + 2)
+        own = (1 - spared) * own + spared * (answers.sum(axis=1) - own) / (classes - 1)
 
     def slope(inverse: float) -> float:
         """d(mean loss)/d(1/T) = mean(E_p[z] − z_right)."""
@@ -126,6 +130,15 @@ def fit_temperature(targets: ArrayLike, logits: ArrayLike) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if slope(middle) < 0 else (low, middle)
     return 2 / (low + high)
+
+
+def temperature_limit(temperature: float) -> str:
+    """Why a temperature ended at the border of what is allowed, in words; "" where it did not."""
+    if temperature >= HOTTEST:
+        return f"its certainty was worth next to nothing there, so that it ended at the most allowed, {HOTTEST:g}"
+    if temperature <= COOLEST:
+        return f"it could have been far surer there, so that it ended at the least allowed, {COOLEST:g}"
+    return ""
 
 
 def apply_temperature(logits: ArrayLike, temperature: float) -> Floats:

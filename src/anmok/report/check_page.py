@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from anmok.core.errors import sentence
 from anmok.report.content import Data, Picture, ReportContent
 from anmok.report.html import facts, fold, image, notes, number, section, shortened, table, text
 from anmok.report.page import document, write_page
@@ -69,7 +70,7 @@ def write_check(path: str | Path, content: CheckContent) -> Path:
 
 
 def _problem(problem: ShownProblem) -> str:
-    head = f"<h3>{text(_sentence(problem.sentence))}</h3><p class='hint'>{text(_sentence(problem.fix))}</p>"
+    head = f"<h3>{text(sentence(problem.sentence))}</h3><p class='hint'>{text(sentence(problem.fix))}</p>"
     cards = "".join(_group(pictures, note) for pictures, note in problem.groups)
     more = f'<p class="hint">and {problem.more:,} more; <code>--json</code> lists them</p>' if problem.more else ""
     shown = f'<div class="cards">{cards}</div>' if cards else ""
@@ -88,10 +89,6 @@ def _group(pictures: Sequence[tuple[str, Picture]], note: str) -> str:
     names = "".join(f'<code title="{text(name)}">{text(shortened(name, 34))}</code>' for name, _ in pictures)
     told = f'<span class="answer">{text(note)}</span>' if note else ""
     return f'<figure class="card"><div class="pictures">{shown}</div><figcaption>{told}{names}</figcaption></figure>'
-
-
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:] + "."
 
 
 def _command(command: str) -> str:

@@ -121,7 +121,8 @@ class Calibration:
     """Reliability bins (see `anmok.metrics.calibration`): certainty, accuracy and pictures of each bin, in [0, 1].
 
     `error`: the expected calibration error. `temperature`: fitted on validation, and `error_before` it. `rejection`:
-    below which certainty the run says "I don't know", and what that buys, in words.
+    below which certainty the run says "I don't know", and what that buys, in words. `limit`: why the temperature is no
+    better, in words.
     """
 
     confidence: Sequence[float]
@@ -131,6 +132,7 @@ class Calibration:
     temperature: float | None = None
     error_before: float | None = None
     rejection: str = ""
+    limit: str = ""
 
 
 @dataclass(frozen=True)

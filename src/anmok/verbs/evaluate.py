@@ -12,9 +12,11 @@ from anmok.data.check import compare_classes
 from anmok.data.grouping import group_entries
 from anmok.data.load import load_data
 from anmok.data.split import load_split
-from anmok.tasks._kind import Inquiry
+from anmok.tasks._kind import Billing, Inquiry
+from anmok.tasks.copies import look_for_copies
 from anmok.verbs import card as cards
 from anmok.verbs.evaluation_page import write_evaluation_report
+from anmok.verbs.findings import leaks
 from anmok.verbs.opened import OpenedRun, subject_of
 from anmok.verbs.planning import read_settings
 from anmok.verbs.question import answerable, asking
@@ -49,15 +51,16 @@ def evaluate(
     if asked.is_ is not None:
         run = asking(run, asked.is_)
     with terminal.hearing_warnings():
-        inquiry = _inquiry(run, asked, terminal)
+        inquiry = _inquiry(run, asked, terminal, own_pictures=data is None)
         decoded, split = labelled_pictures(run, data, asked, terminal)
         found, report = run.kind.evaluate(inquiry, decoded, split)
         if asked.report is not None:
-            write_evaluation_report(asked.report, run, decoded, found, report)
+            told = leaks(look_for_copies(decoded)) if data is None and not isinstance(run.kind, Billing) else []
+            write_evaluation_report(asked.report, run, decoded, found, report, told)
     return report
 
 
-def _inquiry(run: Subject, asked: EvalSettings, terminal: Terminal) -> Inquiry:
+def _inquiry(run: Subject, asked: EvalSettings, terminal: Terminal, own_pictures: bool) -> Inquiry:
     def own(split: str) -> tuple[Any, str | None]:
         return labelled_pictures(run, None, EvalSettings.of(split=split), terminal)
 
@@ -65,7 +68,7 @@ def _inquiry(run: Subject, asked: EvalSettings, terminal: Terminal) -> Inquiry:
         if isinstance(run, OpenedRun):
             run.card = cards.write(run.folder, {**cards.read(run.folder), **entries})
 
-    return Inquiry(run.model, run.card if isinstance(run, OpenedRun) else {}, asked, terminal, own, keep)
+    return Inquiry(run.model, run.card if isinstance(run, OpenedRun) else {}, asked, terminal, own, keep, own_pictures)
 
 
 def labelled_pictures(

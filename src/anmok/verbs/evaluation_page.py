@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from anmok.verbs.opened import OpenedRun
 from anmok.verbs.subject import Subject
 
 
-def write_evaluation_report(path: Path, run: Subject, decoded: Any, found: Measured, report: Report) -> Path:
-    """Write the page. Raises `AnmokError` where that cannot be done."""
+def write_evaluation_report(
+    path: Path, run: Subject, decoded: Any, found: Measured, report: Report, warnings: Sequence[str] = ()
+) -> Path:
+    """Write the page, with these warnings at its top. Raises `AnmokError` where that cannot be done."""
     card = run.card if isinstance(run, OpenedRun) else {}
     name = str(run.path) if card else run.title
     facts = {
@@ -29,6 +32,7 @@ def write_evaluation_report(path: Path, run: Subject, decoded: Any, found: Measu
     page = content.ReportContent(
         title=f"{Path(name).name} on {decoded.dataset.root.name}",
         created=cards.now(),
+        warnings=warnings,
         repeat=content.Repeat(shlex.join(["anmok", "eval", name]), facts),
     )
     return write_report(path, run.kind.page(page, run.model, decoded, found, card, report))

@@ -20,6 +20,7 @@ from anmok.data.split import assign_splits, load_split, save_split
 from anmok.engine.devices import Devices, choose
 from anmok.engine.runfolder import RunFolder
 from anmok.tasks._kind import TASKS, Kind, Model, Plan
+from anmok.tasks.copies import Copies, look_for_copies
 from anmok.verbs import card as cards
 from anmok.verbs.settings import AUTO, TrainSettings
 from anmok.verbs.settings_file import read_settings_file
@@ -40,6 +41,7 @@ class TrainingPlan:
     devices: Devices
     found: Dataset  # as it was read and split, before any picture was decoded
     fingerprint: Fingerprint
+    copies: Copies
 
     @property
     def dataset(self) -> Dataset:
@@ -68,12 +70,41 @@ class TrainingPlan:
 def new_plan(data: str, settings: TrainSettings, terminal: Terminal) -> TrainingPlan:
     """Look at the data and choose what the person left open."""
     devices = choose(settings.device, settings.precision)
-    dataset = read_data(data, settings)
+    whole = read_data(data, settings)
+    dataset = split_data(whole, settings)
     kind = kind_for(dataset, settings.task)
     settings.refuse_foreign(kind.name)
     terminal.say(describe(dataset))
     plan = kind.plan(dataset, settings, terminal)
-    return TrainingPlan(data, settings, kind, plan, devices, dataset, fingerprint(dataset))
+    chosen = TrainingPlan(
+        data, settings, kind, plan, devices, dataset, fingerprint(dataset), look_for_copies(plan.decoded)
+    )
+    return _without_torn_copies(chosen, whole, terminal)
+
+
+def _without_torn_copies(plan: TrainingPlan, whole: Dataset, terminal: Terminal) -> TrainingPlan:
+    """The plan, made again where a split that was cut here put copies of one picture on two sides.
+
+    Copies are known only once pictures are decoded, and most data has none: so pictures are decoded but once, and a
+    split that tears nothing stays as it is.
+    """
+    cut = [entry for entry, was in zip(plan.found.entries, whole.entries, strict=True) if entry.split != was.split]
+    if plan.settings.split is not None or not cut:
+        return plan
+    if plan.copies.limit:
+        terminal.say(plan.copies.limit)
+    free = [now for now, was in zip(plan.found.entries, whole.entries, strict=True) if was.split in (None, "train")]
+    groups = plan.copies.groups_in(free)
+    torn = [group for group in groups if len({free[at].split for at in group}) > 1]
+    if not torn:
+        return plan
+    sides = {e.id: e.split for e in split_data(plan.copies.joined(whole), plan.settings).entries}
+    dataset = replace(plan.found, entries=[replace(e, split=sides[e.id]) for e in plan.found.entries])
+    again = plan.kind.plan(dataset, plan.settings, Terminal(quiet=True))
+    those = "a picture and its copies were" if len(torn) == 1 else f"{len(torn):,} pictures and their copies were"
+    terminal.say(f"{those} on two sides of the split; it is cut anew, copies together: {_splits(dataset)}")
+    copies = replace(plan.copies, dataset=again.decoded.dataset)
+    return replace(plan, plan=again, found=dataset, fingerprint=fingerprint(dataset), copies=copies)
 
 
 def kind_for(dataset: Dataset, asked: str) -> Kind:
@@ -108,7 +139,7 @@ def saved_plan(folder: RunFolder, asked: TrainSettings, terminal: Terminal) -> T
     card, data, settings = cards.read(folder), *read_settings(folder)
     settings = settings.model_copy(update={"task": card["task"]})
     settings = settings.model_copy(update={name: getattr(asked, name) for name in asked.model_fields_set & _MAY_CHANGE})
-    dataset = read_data(data, settings, split=False)
+    dataset = read_data(data, settings)
     compare_classes(card["classes"], dataset.classes, data)
     dataset = load_split(dataset, folder.path / "split.csv")
     print_now = fingerprint(dataset)
@@ -123,16 +154,19 @@ def saved_plan(folder: RunFolder, asked: TrainSettings, terminal: Terminal) -> T
     kind = TASKS[card["task"]]()
     plan = kind.plan_again(dataset, card, terminal)
     devices = choose(settings.device, card["machine"]["precision"])
-    return TrainingPlan(data, settings, kind, plan, devices, dataset, print_now)
+    return TrainingPlan(data, settings, kind, plan, devices, dataset, print_now, look_for_copies(plan.decoded))
 
 
-def read_data(data: str, settings: TrainSettings, split: bool = True) -> Dataset:
-    """The data set at `data`, in splits."""
+def read_data(data: str, settings: TrainSettings) -> Dataset:
+    """The data set at `data`, with the splits it came with."""
     dataset = load_data(data, task=None if settings.task == AUTO else settings.task, **settings.reading)
     if settings.group_by is not None:
         dataset = group_entries(dataset, settings.group_by)
-    if not split:
-        return dataset
+    return dataset
+
+
+def split_data(dataset: Dataset, settings: TrainSettings) -> Dataset:
+    """The data set in splits: those of a file, those it came with, and what is missing cut from its training data."""
     if settings.split is not None:
         return load_split(dataset, settings.split)
     test = 0.0 if "test" in dataset.splits else settings.test
@@ -161,10 +195,13 @@ def read_settings(folder: RunFolder) -> tuple[str, TrainSettings]:
 
 def describe(dataset: Dataset) -> str:
     """One line: what was found."""
-    splits = ", ".join(f"{name or 'unsplit'} {count:,}" for name, count in dataset.splits.items())
     account = dataset.account()
     return (
-        f"{dataset.root}: {dataset.format}, {len(dataset.classes)} classes, {splits} "
+        f"{dataset.root}: {dataset.format}, {len(dataset.classes)} classes, {_splits(dataset)} "
         f"({account['seen']:,} {dataset.unit} seen = {account['used']:,} used + {account['quarantined']:,} quarantined "
         f"+ {account['skipped']:,} skipped)"
     )
+
+
+def _splits(dataset: Dataset) -> str:
+    return ", ".join(f"{name or 'unsplit'} {count:,}" for name, count in dataset.splits.items())

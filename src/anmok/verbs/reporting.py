@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +20,7 @@ from anmok.engine.runfolder import RunFolder
 from anmok.report import content
 from anmok.report.page import write_report
 from anmok.tasks._kind import Measured, Model, to_inspect
+from anmok.verbs.findings import bill, findings, told
 from anmok.verbs.planning import TrainingPlan
 from anmok.verbs.terminal import is_share
 
@@ -48,6 +50,7 @@ def write_training_report(
         repeat=_repeat(card, plan),
     )
     found = measured.get("test") or measured.get("val")
+    page = replace(page, warnings=_warnings(plan, found))
     if found is not None:
         page = plan.kind.page(page, model, plan.plan.decoded, found, card)
     write_report(folder.report, page)
@@ -82,7 +85,17 @@ def _data(plan: TrainingPlan) -> content.Data:
         "fingerprint": plan.fingerprint.digest,
     }
     aside = [content.SetAside(item.path, item.reason, item.fix, item.line) for item in dataset.quarantined]
-    return content.Data(counts, {k: v for k, v in facts.items() if v}, aside, dataset.warnings, samples)
+    if plan.copies.limit:
+        facts["not looked for"] = plan.copies.limit
+    fresh = [found for found in findings(plan.copies) if not found.spoils and found.sentence not in dataset.warnings]
+    warnings = [*dataset.warnings, *map(told, fresh)]
+    return content.Data(counts, {k: v for k, v in facts.items() if v}, aside, warnings, samples)
+
+
+def _warnings(plan: TrainingPlan, found: Measured | None) -> list[str]:
+    """What the reader must know before the figures: what spoils them, and what they owe to that."""
+    spoiling = [problem for problem in findings(plan.copies) if problem.spoils]
+    return [*bill(plan.kind, plan.plan.decoded, found, plan.copies), *map(told, spoiling)]
 
 
 def _training(card: Mapping[str, Any], plan: TrainingPlan, outcome: Outcome) -> dict[str, str]:

@@ -21,6 +21,7 @@ from anmok.metrics.proportion import Interval
 from anmok.tasks._kind import Measured, Model
 from anmok.verbs import card as cards
 from anmok.verbs.find_lr import draw_rate, find_rate
+from anmok.verbs.findings import bill
 from anmok.verbs.opened import load_weights
 from anmok.verbs.planning import TrainingPlan, new_plan, save_plan, saved_plan
 from anmok.verbs.reporting import write_training_report
@@ -69,12 +70,12 @@ def train(
             model = plan.learner(network)
             folder = RunFolder.create(asked.project / plan.kind.name, asked.name or named_after(str(data)))
             plan.kind.draw_augmentation(plan.plan, asked.seed, folder.path / "augmentation.png")
-            if asked.find_lr:
-                plan = _with_found_rate(plan, model, folder, terminal)
-                model = plan.learner(model.network)
             _write_start(folder, plan, model, own=network is not None)
         else:
             raise UsageError("there is nothing to train on", fix="anmok train FOLDER, or anmok train samples")
+        if plan.settings.find_lr and "found_rate" not in cards.read(folder):
+            plan = _with_found_rate(plan, model, folder, terminal)
+            model = plan.learner(model.network)
         return _go(folder, plan, model, terminal, listeners)
 
 
@@ -110,16 +111,23 @@ def _go(folder: RunFolder, plan: TrainingPlan, model: Model, terminal: Terminal,
     for name, found in measured.items():
         known = {figure: found.figures[figure] for figure in plan.kind.headlines if figure in found.figures}
         terminal.say(f"{name}: {figures_line(known)}")
+    for owed in bill(plan.kind, plan.plan.decoded, measured.get("test") or measured.get("val"), plan.copies):
+        terminal.warn(owed)
     terminal.say(f"report: {folder.report}")
     return Run(folder, card, model)
 
 
 def _with_found_rate(plan: TrainingPlan, model: Model, folder: RunFolder, terminal: Terminal) -> TrainingPlan:
-    """The plan with a learning rate found on a throwaway copy; the curve goes to `learning-rate.png`."""
+    """The plan with a learning rate found on a throwaway copy; the curve goes to `learning-rate.png`.
+
+    The card remembers the rate: a run that was stopped during the search searches again when it is resumed.
+    """
     found = find_rate(plan.learner(copy.deepcopy(model.network)))
     curve = draw_rate(found, folder.path / "learning-rate.png")
     terminal.say(f"{found.sentence}; the curve: {curve}")
-    return plan.with_rate(found.choice)
+    plan = plan.with_rate(found.choice)
+    cards.write(folder, {**cards.read(folder), "recipe": plan.recipe.to_json(), "found_rate": found.choice})
+    return plan
 
 
 def _write_start(folder: RunFolder, plan: TrainingPlan, model: Model, own: bool) -> None:

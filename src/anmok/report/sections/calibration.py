@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from anmok.core.errors import sentence
 from anmok.report.content import Calibration, ReportContent
 from anmok.report.html import number, per_cent, section, text
 
@@ -36,8 +37,10 @@ def _words(found: Calibration) -> str:
         done = "softened" if found.temperature >= 1 else "sharpened"
         words.append(f"<p>Certainties are {done} with a temperature of {number(found.temperature)}, fitted on "
                      f"validation pictures{text(before)}.</p>")  # fmt: skip
+        if found.limit:
+            words.append(f"<p>{text(sentence(found.limit))}</p>")
     if found.rejection:
-        words.append(f"<p>{text(found.rejection[:1].upper() + found.rejection[1:])}.</p>")
+        words.append(f"<p>{text(sentence(found.rejection))}</p>")
     words.append('<p class="hint">Each dot is a group of pictures with like certainty, the larger the more pictures. '
                  "On the diagonal, certainty is deserved; below it, the network promises too much.</p>")  # fmt: skip
     return "".join(words)

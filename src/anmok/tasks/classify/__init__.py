@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from torch import nn
 
 from anmok.core.registry import register
 from anmok.core.types import Dataset, Pictures, Prediction, Report
+from anmok.data.duplicates import Duplicates
 from anmok.engine.devices import Devices
+from anmok.metrics.calibration import temperature_limit
 from anmok.report.content import ReportContent
 from anmok.report.tables import write_predictions
 from anmok.ship.graph import Mirrored
@@ -19,6 +22,7 @@ from anmok.tasks.classify import choosing, evaluating
 from anmok.tasks.classify.answering import answers
 from anmok.tasks.classify.augmentation import draw_augmentation
 from anmok.tasks.classify.duel import Duel, judged
+from anmok.tasks.classify.leakage import leakage_bill
 from anmok.tasks.classify.learning import AUXILIARY_WEIGHT, Classify
 from anmok.tasks.classify.measuring import Measured, measure
 from anmok.tasks.classify.page import fill
@@ -71,11 +75,18 @@ class Classification:
         kept: dict[str, Any] = {"temperature": 1.0, "rejection": None}
         if "val" in splits:
             found = measured["val"] = measure(model, plan.decoded, "val", temperature=None)
+            if limit := temperature_limit(found.temperature):
+                warnings.warn(f"the temperature of the certainties: on validation pictures {limit}", stacklevel=2)
             kept = {"temperature": found.temperature, "rejection": choose_rejection(found).to_json()}
             model.temperature, model.threshold = found.temperature, kept["rejection"]["threshold"]
         if "test" in splits:
             measured["test"] = measure(model, plan.decoded, "test", temperature=model.temperature)
         return measured, kept
+
+    def bill(self, decoded: Decoded, found: Measured, duplicates: Duplicates) -> str:
+        """The accuracy with and without the leaked pictures."""
+        owed = leakage_bill(decoded, found.split, found.ids, found.right, duplicates)
+        return owed.sentence if owed.leaked else ""
 
     def evaluate(self, inquiry: Inquiry, decoded: Decoded, split: str | None) -> tuple[Measured, Report]:
         """Figures, tables and predictions."""

@@ -24,6 +24,7 @@ from anmok.tasks.classify.measuring import (
     spread_out,
 )
 from anmok.tasks.classify.rejection import Rejection, choose_rejection, rejection_row, unseen_row
+from anmok.tasks.copies import look_for_copies
 from anmok.tasks.pictures import Decoded
 
 
@@ -42,8 +43,10 @@ def evaluate(inquiry: Inquiry, decoded: Decoded, split: str | None) -> tuple[Mea
     if asked.unseen is not None:
         strange = _unseen(inquiry)
         tables["unseen"] = [unseen_row(found, strange, rejection.threshold if rejection else None)]
-    if asked.leaks and split is not None:
-        tables["leakage"] = [leakage_bill(decoded, split, found.ids, found.right).to_json()]
+    if split is not None and (asked.leaks or inquiry.own_pictures):
+        copies = look_for_copies(decoded, near=asked.leaks or None).found
+        bill = leakage_bill(decoded, split, found.ids, found.right, copies)
+        tables |= {"leakage": [bill.to_json()]} if asked.leaks or bill.leaked else {}
     return found, Report(_plain(found, decoded.dataset), tables, _predictions(model, found, rejection))
 
 

@@ -10,7 +10,7 @@ import torch
 
 from anmok.explain.class_activation import class_activation
 from anmok.explain.overlay import overlay
-from anmok.metrics.calibration import apply_temperature, reliability_bins
+from anmok.metrics.calibration import apply_temperature, reliability_bins, temperature_limit
 from anmok.report import content
 from anmok.tasks.classify.learning import Classify
 from anmok.tasks.classify.measuring import Measured
@@ -113,4 +113,5 @@ def calibration(found: Measured, rejection: str = "") -> content.Calibration:
         found.temperature,
         before.error,
         rejection,
+        f"on validation pictures {limit}" if (limit := temperature_limit(found.temperature)) else "",
     )
