@@ -12,5 +12,6 @@ from anmok.core import colour
 def test_bands_make_the_same_array(monkeypatch, mode, band):
     monkeypatch.setattr(colour, "_BAND", band)
     pixels = np.random.default_rng(0).integers(0, 256, (31, 64, *((3,) if mode == "RGB" else ())), dtype=np.uint8)
-    found, notes = colour.to_pixels(Image.fromarray(pixels))
+    picture, notes = colour.plain_picture(Image.fromarray(pixels))
+    found = colour.pixels_of(picture)
     assert np.array_equal(found, pixels.reshape(31, 64, -1)) and not notes and found.flags.writeable

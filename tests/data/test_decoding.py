@@ -155,7 +155,7 @@ def test_a_store_that_workers_cannot_have_is_one_clear_error():
 
 
 def test_workers_that_cannot_start_are_one_clear_error(monkeypatch):
-    monkeypatch.setattr("anmok.data.decoding_process._BOOT", "raise SystemExit(3)")
+    monkeypatch.setattr("anmok.core.child._BOOT", "raise SystemExit(3)")
     with pytest.raises(AnmokError, match=r"do not start.*exit code 3"):
         list(decode_many(Hostile(), ["ok"], SMALL, workers=1))
 

@@ -96,9 +96,6 @@ def test_the_fastest_of_those_that_answer_alike():
     assert choose([contender("reference", right, 0.01), contender("liar", wrong, 0.0)]).engine == "reference"
 
 
-# Slow, so that it runs by itself: after OpenVINO computed in bf16 here, a Python handler of a signal (SIGCHLD of
-# loading workers) ends the whole process with a segmentation fault on processors with AMX.
-@pytest.mark.slow
 def test_real_engines_pass_and_can_be_opened_again(artefact):
     pytest.importorskip("openvino")
     pixels = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)

@@ -3,8 +3,8 @@ import pytest
 from PIL import Image
 
 from anmok.core.errors import PictureError
-from anmok.core.pictures import load_picture
-from anmok.core.preparation import Preparation
+from anmok.core.pictures import decode_with_notes, load_picture
+from anmok.core.preparation import Preparation, Seen, centre_crop, fit_picture
 from anmok.ship.odd_pictures import make_odd_pictures, scene
 
 REFUSED = {"cut_off.png", "empty.jpg", "text.png", "one_pixel.png"}
@@ -39,6 +39,18 @@ def test_refused_and_answered(made):
                 load_picture(path, preparation)
         else:
             assert load_picture(path, preparation).pixels.shape == (36, 36, 3)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_in_one_go_the_same_bytes(made, channels):
+    """What prediction decodes and fits without arrays in between is what training stores, cropped."""
+    preparation = Preparation(32, 36, channels, mean=(0.5,) * channels, std=(0.2,) * channels)
+    for path in [path for path in made if path.name not in REFUSED and "huge" not in path.name]:
+        whole = decode_with_notes(path, at_least=preparation.at_least)
+        expected = centre_crop(fit_picture(whole.pixels, preparation, whole.original_size), 32)
+        found = load_picture(path, Seen(preparation))
+        assert np.array_equal(found.pixels, expected), path.name
+        assert (found.channels, found.original_size) == (whole.channels, whole.original_size)
 
 
 def test_the_same_seed_the_same_scene():

@@ -17,8 +17,8 @@ class NotAPictureError(ValueError):
     """The pixels mean nothing as a picture: NaN, infinity, or a mode without a rule."""
 
 
-def to_pixels(image: Image.Image) -> tuple[np.ndarray, list[str]]:
-    """Pixels uint8 (H, W, 1 or 3) of a loaded picture, not yet turned by its orientation, and notes for the user."""
+def plain_picture(image: Image.Image) -> tuple[Image.Image, list[str]]:
+    """A loaded picture as L or RGB in sRGB, not yet turned by its orientation, and notes for the user."""
     notes: list[str] = []
     profile = image.info.get("icc_profile")
     if image.mode in _LARGE:
@@ -36,11 +36,11 @@ def to_pixels(image: Image.Image) -> tuple[np.ndarray, list[str]]:
         white = Image.new(colour.mode, colour.size, "white")
         white.paste(colour, mask=alpha)
         colour = white
-    return _array(colour), notes
+    return colour, notes
 
 
-def _array(image: Image.Image) -> np.ndarray:
-    """uint8 (H, W, 1 or 3), band by band: Pillow's own way to an array holds two more copies of the picture."""
+def pixels_of(image: Image.Image) -> np.ndarray:
+    """uint8 (H, W, 1 or 3) of L or RGB, band by band: Pillow's own way holds two more copies of the picture."""
     width, height = image.size
     pixels = np.empty((height, width, len(image.getbands())), np.uint8)
     rows = max(1, _BAND // width)

@@ -25,7 +25,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import IO
@@ -42,27 +42,15 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from anmok.core.colour import NotAPictureError, to_pixels
+from anmok.core.colour import NotAPictureError, pixels_of, plain_picture
 from anmok.core.errors import PictureError
 from anmok.core.magic import FORMATS, HEAD, describe, extension_fits, png_may_tell_orientation, sniff, webp_size
 from anmok.core.orientation import UPRIGHT, turn_array, upright_size
-from anmok.core.preparation import Preparation, centre_crop, fit_picture
+from anmok.core.preparation import Preparation, Seen, centre_crop, fit_picture
 from anmok.core.targets import Frame
 
-__all__ = [
-    "MAX_PIXELS",
-    "RULES",
-    "Decoded",
-    "Preparation",
-    "centre_crop",
-    "decode",
-    "decode_with_notes",
-    "fit_picture",
-    "load_picture",
-    "opened",
-    "read_frame",
-    "recognised",
-]
+__all__ = ["MAX_PIXELS", "RULES", "Decoded", "Preparation", "centre_crop", "decode", "decode_with_notes", "fit_picture",
+           "load_picture", "opened", "read_frame", "recognised"]  # fmt: skip
 
 MAX_PIXELS = 200_000_000
 RULES = 1  # version of the rules above: caches of pixels decoded by others are not used
@@ -118,10 +106,12 @@ def decode(source: Path | str | bytes, *, at_least: int | None = None, max_pixel
     return decode_with_notes(source, at_least=at_least, max_pixels=max_pixels).pixels
 
 
-def load_picture(source: Path | str | bytes, preparation: Preparation, *, max_pixels: int = MAX_PIXELS) -> Decoded:
-    """Decode and fit as every part of anmok does it: pixels uint8 (store, store, channels). Raises `PictureError`."""
-    found = decode_with_notes(source, at_least=preparation.at_least, max_pixels=max_pixels)
-    return replace(found, pixels=fit_picture(found.pixels, preparation, found.original_size))
+def load_picture(
+    source: Path | str | bytes, preparation: Preparation | Seen, *, max_pixels: int = MAX_PIXELS
+) -> Decoded:
+    """Decode and fit as every part of anmok does it: pixels of `preparation.shape`. Raises `PictureError`."""
+    with opened(source) as (file, path):
+        return _decode(file, path, preparation.at_least, max_pixels, preparation)
 
 
 def read_frame(source: Path | str | bytes, *, max_pixels: int = MAX_PIXELS) -> Frame:
@@ -195,7 +185,9 @@ def _one_line(error: Exception) -> str:
     return words or type(error).__name__
 
 
-def _decode(file: IO[bytes], path: Path | None, at_least: int | None, max_pixels: int) -> Decoded:
+def _decode(
+    file: IO[bytes], path: Path | None, at_least: int | None, max_pixels: int, fit: Preparation | Seen | None = None
+) -> Decoded:
     kind, image = recognised(file, path, max_pixels)
     notes = []
     if path is not None and not extension_fits(kind, path.suffix):
@@ -211,15 +203,19 @@ def _decode(file: IO[bytes], path: Path | None, at_least: int | None, max_pixels
     if not _has_end_mark(file, kind):
         notes.append("the end marker is missing; all pixels were there")
     width, height = declared if kind == "JPEG" else image.size
-    size = (height, width)
-    pixels, more = to_pixels(image)
+    picture, more = plain_picture(image)
     if kind != "TIFF":  # Pillow turns those, and only those, while it loads them
         turn = _orientation(image)
-        size, pixels = upright_size(size, turn), np.ascontiguousarray(turn_array(pixels, turn))
+    left = UPRIGHT if kind == "TIFF" else turn
+    size = upright_size((height, width), left)
+    pixels = fit.fitted_image(picture) if isinstance(fit, Seen) and left == UPRIGHT else None
+    if pixels is None:
+        pixels = np.ascontiguousarray(turn_array(pixels_of(picture), left))
+        pixels = pixels if fit is None else fit.fitted(pixels, size)
     notes += more
     if kind != "JPEG" and getattr(image, "is_animated", False):  # a second picture in a JPEG is a preview
         notes.append("only the first of several frames or pages is used")
-    return Decoded(pixels, tuple(notes), size, pixels.shape[2], turn)
+    return Decoded(pixels, tuple(notes), size, len(picture.getbands()), turn)
 
 
 def _frame(file: IO[bytes], path: Path | None, max_pixels: int) -> Frame:

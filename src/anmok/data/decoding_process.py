@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import math
-import os
 import pickle
 import signal
 import subprocess
@@ -18,14 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from anmok.core.child import start_child
 from anmok.core.errors import AnmokError, PictureError
 from anmok.core.pictures import Decoded
 from anmok.data.decoding_worker import FRAME, REQUEST
 
 _START_LIMIT = 60.0  # seconds until a new worker must have said that it is ready
 _TRIES = 2
-_BOOT = "import sys; sys.path[:] = sys.argv[1:]; from anmok.data.decoding_worker import main; main()"
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 class DecoderLostError(PictureError):
@@ -101,7 +99,7 @@ class WorkerProcess:
             with self._lock:
                 if self._closed:
                     raise AnmokError("the decoding pool was closed")
-                process = self._process = _start_process()
+                process = self._process = start_child("anmok.data.decoding_worker")
             try:
                 self._send(process, self._setup)
                 self._receive_frame(process, _START_LIMIT)
@@ -173,14 +171,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return "unknown"
-
-
-def _start_process() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", _BOOT, *sys.path],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        bufsize=1 << 16,
-        env=os.environ | _ONE_THREAD,
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-    )

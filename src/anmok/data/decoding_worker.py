@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import faulthandler
 import json
-import os
 import pickle
-import signal
 import struct
-import sys
 import time
 import warnings
 from collections.abc import Sequence
@@ -23,6 +20,7 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
+from anmok.core.child import die_with_parent, private_pipes
 from anmok.core.errors import PictureError
 from anmok.core.pictures import Decoded
 from anmok.core.preparation import Preparation, Seen
@@ -38,7 +36,10 @@ def decode_one(
     pictures: Pictures, locator: str | int, preparation: Preparation | Seen | Layout | None
 ) -> Decoded | PictureError:
     """One picture, fitted if there is a preparation, or why not. Raises nothing that a picture can cause."""
+    load = getattr(pictures, "load", None)
     try:
+        if load is not None and isinstance(preparation, (Preparation, Seen)):
+            return load(locator, preparation)
         found = decode_from(pictures, locator, None if preparation is None else preparation.at_least)
         if preparation is None:
             return found
@@ -68,8 +69,8 @@ def as_header(error: PictureError) -> dict[str, Any]:
 
 def main() -> None:
     """Answer requests until standard input ends, which it does as well when the parent dies."""
-    requests, answers = _private_pipes()
-    _die_with_parent()
+    requests, answers = private_pipes()
+    die_with_parent()
     warnings.simplefilter("ignore")
     Image.MAX_IMAGE_PIXELS = None  # `core.pictures` judges the size before
     try:
@@ -107,24 +108,6 @@ def _answer(
         pixels = np.ascontiguousarray(found.pixels)
         send(answers, {**header, "channels": found.channels}, pixels.reshape(-1).data)
     answers.flush()
-
-
-def _private_pipes() -> tuple[IO[bytes], IO[bytes]]:
-    """Standard input and output under new numbers, so that nothing a decoder prints gets between the frames."""
-    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=1 << 16)
-    null = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1, 2):
-        os.dup2(null, number)
-    return requests, answers
-
-
-def _die_with_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers itself
-    if sys.platform == "linux":
-        import ctypes
-
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 def _request(requests: IO[bytes]) -> bytes | None:

@@ -1,7 +1,8 @@
 """Where pixels come from: files below a folder, files anywhere, or the rows of an array.
 
 Beside what the protocol `Pictures` asks for, all of them have `decode(locator, at_least)`: workers use it to read large
-JPEGs at reduced size, with the same result wherever a file is met; and `frame(locator)`, which decodes nothing.
+JPEGs at reduced size, with the same result wherever a file is met; and `frame(locator)`, which decodes nothing. Files
+have `load(locator, preparation)` as well: decoded and fitted in one go, which spares two copies.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import numpy as np
 
 from anmok.core.errors import PictureError
-from anmok.core.pictures import MAX_PIXELS, Decoded, decode_with_notes, read_frame
+from anmok.core.pictures import MAX_PIXELS, Decoded, decode_with_notes, load_picture, read_frame
+from anmok.core.preparation import Preparation, Seen
 from anmok.core.targets import Frame
 
 
@@ -56,6 +58,10 @@ class FilePictures:
         """As `anmok.core.pictures.decode_with_notes`. Raises `PictureError`."""
         return decode_with_notes(self.path(locator), at_least=at_least, max_pixels=self.max_pixels)
 
+    def load(self, locator: str | int, preparation: Preparation | Seen) -> Decoded:
+        """As `anmok.core.pictures.load_picture`. Raises `PictureError`."""
+        return load_picture(self.path(locator), preparation, max_pixels=self.max_pixels)
+
     def frame(self, locator: str | int) -> Frame:
         """Size and orientation, from the header. Raises `PictureError`."""
         return read_frame(self.path(locator), max_pixels=self.max_pixels)
@@ -78,6 +84,10 @@ class PathPictures:
     def decode(self, locator: str | int, at_least: int | None = None) -> Decoded:
         """As `anmok.core.pictures.decode_with_notes`. Raises `PictureError`."""
         return decode_with_notes(str(locator), at_least=at_least, max_pixels=self.max_pixels)
+
+    def load(self, locator: str | int, preparation: Preparation | Seen) -> Decoded:
+        """As `anmok.core.pictures.load_picture`. Raises `PictureError`."""
+        return load_picture(str(locator), preparation, max_pixels=self.max_pixels)
 
     def frame(self, locator: str | int) -> Frame:
         """Size and orientation, from the header. Raises `PictureError`."""

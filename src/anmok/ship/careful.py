@@ -11,11 +11,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from anmok.ship.apart import EngineLostError
 from anmok.ship.engines import Engine, Outputs
 
 
 class Careful:
-    """An `Engine` of two.
+    """An `Engine` of two. Where the fast one is lost, the exact one goes on alone.
 
     Args:
         fast, exact: both compute the same graph.
@@ -23,12 +24,19 @@ class Careful:
     """
 
     def __init__(self, fast: Engine, exact: Engine, doubtful: Callable[[Outputs], np.ndarray]) -> None:
-        self._fast, self._exact, self._doubtful = fast, exact, doubtful
+        self._fast: Engine | None = fast
+        self._exact, self._doubtful = exact, doubtful
         self.label = f"{fast.label}, close calls again by {exact.label}"
 
     def run(self, pictures: np.ndarray) -> Outputs:
         """See `anmok.ship.engines.Engine`."""
-        found = self._fast.run(pictures)
+        if self._fast is None:
+            return self._exact.run(pictures)
+        try:
+            found = self._fast.run(pictures)
+        except EngineLostError:
+            self._fast = None
+            return self._exact.run(pictures)
         again = self._doubtful(found)
         if not again.any():
             return found

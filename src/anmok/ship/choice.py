@@ -7,9 +7,9 @@ work on the machine costs falls on all alike. bf16 never answers alone but with 
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from anmok.core.types import Prediction
 from anmok.ship.answers import Asked
 from anmok.ship.artefact import Artefact
 from anmok.ship.careful import Careful
-from anmok.ship.engines import ENGINES, Engine, installed
+from anmok.ship.engines import ENGINES, Engine, Outputs, installed, open_engine
 from anmok.ship.gate import FLOAT32, Parity, compare
 from anmok.ship.runtime import Model
 
@@ -93,17 +93,14 @@ def engines_in_float32(artefact: Artefact, pixels: np.ndarray) -> list[Contender
 
 
 def careful_engine(artefact: Artefact, pixels: np.ndarray) -> list[Contender]:
-    """OpenVINO in bf16, with float32 for its close calls, where processor, graph and task allow it; else nothing.
-
-    Only where `ANMOK_OPENVINO_BF16=1` asks for it: on processors with AMX, a signal with a Python handler (Ctrl-C,
-    loading workers) ended the process with a segmentation fault once OpenVINO had computed in bf16 in it.
-    """
-    if os.environ.get("ANMOK_OPENVINO_BF16") != "1":
-        return []
+    """OpenVINO in bf16, with float32 for its close calls, where processor, graph and task allow it; else nothing."""
     answers: Any = Model(artefact).answers
-    fast, exact = (_ready(artefact, "openvino", precision) for precision in ("bf16", "float32"))
-    if fast is None or exact is None or not hasattr(answers, "slack"):
+    if "openvino" not in installed() or not hasattr(answers, "slack"):
         return []
+    fast = _ready(artefact, "openvino", "bf16")
+    if fast is None:
+        return []
+    exact = open_engine(artefact.graph)
     slack = answers.slack(fast.run(pixels), exact.run(pixels))
     engine = Careful(fast, exact, lambda outputs: answers.doubtful(outputs, slack))
     return [_contender(artefact, pixels, engine, Choice("openvino", "bf16", engine.label, slack))]
@@ -155,13 +152,30 @@ def _judge(contender: Contender, reference: Sequence[Prediction]) -> Parity:
 
 
 def chosen_model(artefact: Artefact, choice: Choice) -> Model:
-    """A model that computes as was chosen. Raises `AnmokError` where that is no longer possible here."""
-    if choice.slack is None:
-        return Model(artefact, choice.engine, choice.precision)
-    return Model(artefact, _careful(artefact, choice.slack))
+    """A model that computes as was chosen; asked, it raises `AnmokError` where that is no longer possible here."""
+
+    def make() -> Engine:
+        if choice.slack is None:
+            return open_engine(artefact.graph, choice.engine, choice.precision)
+        return _careful(artefact, choice.slack)
+
+    return Model(artefact, _Starting(make, choice.label))
+
+
+class _Starting:
+    """An `Engine` that is made ready in a thread: pictures are decoded meanwhile."""
+
+    def __init__(self, make: Callable[[], Engine], label: str) -> None:
+        threads = ThreadPoolExecutor(1, thread_name_prefix="anmok-engine-start")
+        self._engine, self.label = threads.submit(make), label
+        threads.shutdown(wait=False)
+
+    def run(self, pictures: np.ndarray) -> Outputs:
+        """See `anmok.ship.engines.Engine`."""
+        return self._engine.result().run(pictures)
 
 
 def _careful(artefact: Artefact, slack: float) -> Engine:
     answers: Any = Model(artefact).answers
-    fast, exact = (ENGINES["openvino"](artefact.graph, precision) for precision in ("bf16", "float32"))
+    fast, exact = ENGINES["openvino"](artefact.graph, "bf16"), open_engine(artefact.graph)
     return Careful(fast, exact, lambda outputs: answers.doubtful(outputs, slack))

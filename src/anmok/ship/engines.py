@@ -20,7 +20,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from anmok.core.errors import ArtefactError, UsageError
-from anmok.ship.artefact import INPUT, Graph
+from anmok.ship.apart import Apart
+from anmok.ship.artefact import Graph
 
 PIECE = 4  # pictures that one processor computes together
 _MOST = 16  # processors used: each holds a piece's maps
@@ -33,7 +34,7 @@ class Engine(Protocol):
     label: str
 
     def run(self, pictures: np.ndarray) -> Outputs:
-        """uint8 (N, S, S, C) → outputs by name, float32, one row a picture."""
+        """uint8 (N, S, S, C), or a generator's codes → outputs by name, one row a picture."""
 
 
 class InPieces:
@@ -74,19 +75,26 @@ def onnxruntime_engine(graph: Graph, precision: str = "float32") -> Engine:
     except Exception as error:  # its exceptions share no base class
         raise _unusable("ONNX Runtime", error) from error
     names = [output.name for output in session.get_outputs()]
-    return InPieces(lambda piece: session.run(None, {INPUT: piece}), names, "ONNX Runtime, float32")
+    asked = session.get_inputs()[0].name  # a picture's graph calls it `INPUT`, a generator's its codes
+    return InPieces(lambda piece: session.run(None, {asked: piece}), names, "ONNX Runtime, float32")
 
 
 def openvino_engine(graph: Graph, precision: str = "float32") -> Engine:
-    """OpenVINO on the CPU, float32 or bf16.
+    """OpenVINO on the CPU: float32, or bf16 in a process of its own (`anmok.ship.apart` says why).
 
     Raises:
         UsageError: another precision, or bf16 on a processor without it.
         ArtefactError: it refuses the graph.
     """
-    core = openvino_module().Core()
     if precision not in ("float32", "bf16"):
         raise UsageError("OpenVINO computes in float32 or bf16 here", got=precision, allowed="float32, bf16")
+    here = openvino_here
+    return here(graph, precision) if precision == "float32" else Apart(f"{__name__}:{here.__name__}", graph, precision)
+
+
+def openvino_here(graph: Graph, precision: str) -> Engine:
+    """OpenVINO in this process; see `openvino_engine`."""
+    core = openvino_module().Core()
     if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise UsageError("this processor has no bf16", allowed="float32")
     settings: dict[str, Any] = {
@@ -102,7 +110,7 @@ def openvino_engine(graph: Graph, precision: str = "float32") -> Engine:
         raise _unusable("OpenVINO", error) from error
 
     def infer(piece: np.ndarray) -> Sequence[np.ndarray]:
-        found = compiled.create_infer_request().infer({INPUT: piece}, share_inputs=True)
+        found = compiled.create_infer_request().infer({0: piece}, share_inputs=True)
         return [np.asarray(found[place]) for place in range(len(names))]
 
     return InPieces(infer, names, f"OpenVINO, {precision}")

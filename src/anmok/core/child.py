@@ -1,0 +1,47 @@
+"""A process of one's own that works for this one: a module's `main`, asked by standard input, answering by output.
+
+Plain subprocesses of the interpreter, neither forked nor made by `multiprocessing`: forking a process in which torch
+has started threads can deadlock, and multiprocessing's spawn imports the user's script again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import IO
+
+_BOOT = "import sys; from importlib import import_module; sys.path[:] = sys.argv[2:]; import_module(sys.argv[1]).main()"
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def start_child(module: str) -> subprocess.Popen[bytes]:
+    """Start `main()` of a module; its `stdin` and `stdout` are pipes. Nothing else of this process reaches it."""
+    return subprocess.Popen(
+        [sys.executable, "-c", _BOOT, module, *sys.path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=1 << 16,
+        env=os.environ | _ONE_THREAD,
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
+
+
+def private_pipes() -> tuple[IO[bytes], IO[bytes]]:
+    """In the child: standard input and output under new numbers, so that nothing a library prints gets between."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=1 << 16)
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    return requests, answers
+
+
+def die_with_parent() -> None:
+    """In the child: Ctrl-C is for the parent, which ends its children itself; and none outlives it (on Linux)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        import ctypes
+
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)

@@ -1,0 +1,82 @@
+"""An engine in a process of its own answers as one in this process does, and its end costs nobody else anything."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from anmok.core.errors import UsageError
+from anmok.ship.apart import Apart, EngineLostError
+from anmok.ship.careful import Careful
+from anmok.ship.engines import onnxruntime_engine
+
+MAKER = "anmok.ship.engines:onnxruntime_engine"
+
+
+@pytest.fixture
+def pixels():
+    return np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)
+
+
+def test_it_answers_as_here_and_ends_with_its_object(artefact, pixels):
+    here, apart = onnxruntime_engine(artefact.graph), Apart(MAKER, artefact.graph, "float32")
+    assert apart.label == here.label
+    for part in (pixels, pixels[:1], pixels[::2]):  # the last is not contiguous
+        assert np.array_equal(apart.run(part)["logits"], here.run(part)["logits"])
+    process = apart._process
+    del apart
+    gc.collect()
+    assert process.poll() is not None
+
+
+def test_what_it_refuses_there_is_refused_here(artefact):
+    with pytest.raises(UsageError, match="computes in float32"):
+        Apart(MAKER, artefact.graph, "bf16")
+
+
+def test_the_exact_engine_goes_on_where_the_fast_one_is_lost(artefact, pixels):
+    exact, apart = onnxruntime_engine(artefact.graph), Apart(MAKER, artefact.graph, "float32")
+    careful = Careful(apart, exact, lambda outputs: np.zeros(len(outputs["logits"]), bool))
+    expected = careful.run(pixels)["logits"]
+    os.kill(apart._process.pid, signal.SIGKILL)
+    for _ in range(2):
+        assert np.array_equal(careful.run(pixels)["logits"], expected)
+    with pytest.raises(EngineLostError, match="-9"):
+        apart.run(pixels)
+
+
+SIGNALS = """
+import gc, os, signal, sys, time
+import numpy as np, torch
+from torch.utils.data import DataLoader
+from anmok.ship.artefact import read_artefact
+from anmok.ship.engines import openvino_engine
+graph = read_artefact(sys.argv[1]).graph
+engines = [openvino_engine(graph, "float32")]
+try:
+    engines.append(openvino_engine(graph, "bf16"))
+except Exception as error:
+    print("no bf16:", error)
+for engine in engines:
+    engine.run(np.zeros((9, 32, 32, 3), np.uint8))
+handled = []
+signal.signal(signal.SIGUSR1, lambda *_: handled.append(1))
+for _ in range(4):
+    os.kill(os.getpid(), signal.SIGUSR1)
+    for _ in DataLoader(list(range(64)), batch_size=4, num_workers=2):
+        pass
+    gc.collect()
+print("handled", len(handled))
+"""
+
+
+@pytest.mark.slow
+def test_signals_are_survived_after_bf16(shipped):
+    """Computed in this very process, bf16 ended it with a segmentation fault about here, on a processor with AMX."""
+    pytest.importorskip("openvino")
+    found = subprocess.run([sys.executable, "-c", SIGNALS, str(shipped)], capture_output=True, text=True)
+    assert found.returncode == 0 and "handled 4" in found.stdout, found.stderr
