@@ -23,6 +23,10 @@ class Contesting(Protocol):
         """The networks compared where none is named, the oldest first."""
 
     @property
+    def bundled(self) -> str:
+        """The name of the pictures they are compared on where none are named."""
+
+    @property
     def shared(self) -> Sequence[str]:
         """Stages whose work is kept and done once for all: they count as no network's training."""
 

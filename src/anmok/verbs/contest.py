@@ -94,7 +94,7 @@ def contest(*names: str, quiet: bool = True, **settings: Any) -> Contest:
         raise UsageError("networks of this task are not trained side by side", got=asked.task, allowed=able)
     if asked.out is not None and asked.out.suffix.lower() not in DRAWN:
         raise UsageError("a comparison is drawn as PNG or SVG, or a page", got=str(asked.out), allowed=", ".join(DRAWN))
-    data, nets = _told(names, asked.data)
+    data, nets = _told(names, asked.data, kind.bundled)
     terminal = Terminal(quiet)
     runs = {net: _run(net, data, asked, kind.name, terminal) for net in dict.fromkeys(nets or kind.contestants)}
     _same_pictures(runs)
@@ -112,13 +112,13 @@ def contest(*names: str, quiet: bool = True, **settings: Any) -> Contest:
     return told
 
 
-def _told(names: Sequence[str], data: str | None) -> tuple[str, list[str]]:
+def _told(names: Sequence[str], data: str | None, bundled: str) -> tuple[str, list[str]]:
     """The data and the networks: a first name that is neither a network nor a run names the data."""
     if names and task_of(names[0]) is None and not _is_run(names[0]):
         if data is not None:
             raise UsageError("neither a network nor a run", got=names[0], allowed="one set of pictures: --data")
         return names[0], list(names[1:])
-    return data or "samples", list(names)
+    return data or bundled, list(names)
 
 
 def _is_run(name: str) -> bool:
@@ -143,6 +143,8 @@ def _same_pictures(runs: Mapping[str, Run]) -> None:
 
 
 def _measured(name: str, run: Run, kind: Contesting, terminal: Terminal) -> Contestant:
+    if "test" not in run.metrics:
+        raise UsageError("this run was not judged on test pictures", got=name, fix="train anew with --test 0.1")
     decoded, split = labelled_pictures(run, None, EvalSettings.of(split="test"), terminal)
     figures = {
         figure: tuple(math.nan if found[part] is None else float(found[part]) for part in ("value", "low", "high"))

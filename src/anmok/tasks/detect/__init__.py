@@ -24,8 +24,8 @@ from anmok.tasks.detect.duel import Duel, judged
 from anmok.tasks.detect.learning import Detect
 from anmok.tasks.detect.measuring import Measured, measure, report_of
 from anmok.tasks.detect.page import fill
-from anmok.tasks.detect.timing import timed
 from anmok.tasks.detect.shipping import cargo
+from anmok.tasks.detect.timing import timed
 from anmok.tasks.sheet import ROWS, SHOWN_SIDE, VERSIONS, draw_sheet
 
 __all__ = ["Detect", "Detection", "Interval"]
@@ -40,7 +40,7 @@ class Detection:
 
     name = "detect"
     headlines = ("map50", "map")
-    contestants, shared = history.CONTESTANTS, history.SHARED
+    contestants, shared, bundled = history.CONTESTANTS, history.SHARED, "scenes"
     curves: Mapping[str, Mapping[str, str]] = {
         "Mean average precision": {"val_map50": "at half overlap", "val_map": "50 to 95 %"}
     }

@@ -73,7 +73,7 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     handed = sided(dataset.classes)
     flip = not handed if asked.flip is None else asked.flip
     notes = {"mirroring": f"off: a mirror would turn {handed[0]!r} into another class"} if handed else {}
-    form = form_of(asked.net, sides_of(prepared))
+    form = form_of(asked.net, lambda: sides_of(prepared))
     if form.told:
         voice.say(f"{asked.net.partition(':')[0]} is built with {form.told}")
     pictures = prepared.dataset.splits["train"]

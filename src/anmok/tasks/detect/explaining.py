@@ -143,6 +143,6 @@ def _supporting(model: Detect, x: Tensor, target: Mapping[str, Tensor], box: Ten
     """The proposals that speak most for a box: (`SUPPORT` or fewer, 4)."""
     regions = target["regions"]
     scores = BoxScores(model.network, box, label, regions)
-    boxes, own = candidates(model.network, model.network(x[None], [target]))[0]
+    boxes, own = candidates(model.network, model.network(x[None].to(regions.device), [target]))[0]
     best = scores._support(boxes, own)[:-1].topk(min(SUPPORT, len(regions))).indices
     return regions[best.to(regions.device)]

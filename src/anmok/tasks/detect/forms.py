@@ -38,15 +38,15 @@ class Form:
         return ", ".join(f"{name} {value}" for name, value in self.arguments.items())
 
 
-def form_of(name: str, sides: np.ndarray) -> Form:
-    """The form of the detector `name` for objects of these sides (the roots of their areas), in pixels it sees.
+def form_of(name: str, sides_of: Callable[[], np.ndarray]) -> Form:
+    """The form of the detector `name`. An encoder named after a colon stays: only what follows from sizes is chosen.
 
-    A network's own encoder (after a colon) stays; only what follows from the objects' sizes is chosen.
+    `sides_of`: measures the objects' sides (the roots of their areas), in pixels that the network sees.
     """
     own, _, encoder = name.partition(":")
     if own not in _BY_SIZE:
         return Form()
-    measured, pace = _BY_SIZE[own](sides), _PACE[own]
+    measured, pace = _BY_SIZE[own](sides_of()), _PACE[own]
     if encoder:
         return Form({key: value for key, value in measured.items() if key == "sizes"}, pace)
     return Form({"encoder": SMALL, **measured}, pace)
