@@ -9,8 +9,8 @@ What differs here, for the sake of ordinary processors: the stem is pooled at on
 16, 48, 64. (N, 3, 32, 32) → (N, 10).
 
 Initialisation: PyTorch's own. Shown pictures first (`begin_with`), the stem takes their principal components and keeps
-them: what is alike in neighbouring pixels is taken apart before the first step, as Page does, and the finest maps need no
-gradient, which saves two fifths of the time.
+them: what is alike in neighbouring pixels is taken apart before the first step, as Page does, and the finest maps need
+no gradient, which saves two fifths of the time.
 """
 
 from __future__ import annotations
@@ -110,8 +110,8 @@ class SmallResNet(nn.Module):
 
     @torch.no_grad()
     def begin_with(self, pictures: Tensor) -> None:
-        """Let the stem be what these pictures show, for good: the principal components of their 3×3 patches, each scaled
-        to unit variance and taken once with either sign, since a ReLU passes one half only (Page 2018, part 8).
+        """Let the stem be what these pictures show, for good: the principal components of their 3×3 patches, each
+        scaled to unit variance and taken once with either sign, since a ReLU passes one half only (Page 2018, part 8).
 
         Args:
             pictures: (N, in_channels, H, W), normalised; a few hundred tell enough.
