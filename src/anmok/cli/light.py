@@ -88,6 +88,8 @@ def predict(arguments: Sequence[str]) -> int | None:
 def _answerer(asked: argparse.Namespace) -> Answer | None:
     """Who answers, if it can be done here."""
     settings = {"batch": asked.batch, "top": asked.top, "threshold": asked.reject_below}
+    if asked.to is not None and asked.to.suffix.lower() not in tables.WRITERS:
+        return None  # a folder of class maps, boxes as JSON: the tasks write these
     if asked.engine is not None:
         if not asked.model.endswith(SHIPPED):
             return None

@@ -15,6 +15,8 @@ from anmok.core.errors import UsageError
 
 Map = NDArray[np.int32]
 NEIGHBOURS = np.ones((3, 3), dtype=bool)  # a pixel touches eight others
+MOST_PIXELS = 8_000_000  # larger pictures' objects are not told apart: a watershed would need gigabytes
+SMALLEST = 4  # pixels of an object that is no noise
 
 
 def instance_map(values: ArrayLike) -> NDArray[np.integer]:
@@ -126,6 +128,29 @@ def split_touching(
     areas = np.bincount(objects.ravel())
     kept = (areas >= smallest) & (np.arange(len(areas)) > 0) & (areas > 0)
     return (np.cumsum(kept) * kept).astype(np.int32)[objects]
+
+
+def objects_of(mask: NDArray[np.uint8], background: int | None, inside: NDArray[np.bool_] | None = None) -> Map | None:
+    """Which object each pixel of a class map uint8 (H, W) belongs to: int32 (H, W), 0 for none.
+
+    Args:
+        mask: class ids.
+        background: the class that is no object.
+        inside: bool (H, W), where no seam was answered; None: objects are what hangs together of one class.
+
+    Returns:
+        None where the picture is too large for it.
+    """
+    if mask.size > MOST_PIXELS:
+        return None
+    found = np.zeros(mask.shape, np.int32)
+    for number in np.unique(mask).tolist():
+        if number == background:
+            continue
+        own = mask == number
+        parts = numbered(own) if inside is None else split_touching(own, own & inside, smallest=SMALLEST)
+        found = np.where(parts > 0, parts + found.max(), found)
+    return found
 
 
 def _each(mask: NDArray[np.integer], margin: int) -> Iterator[tuple[tuple[slice, ...], NDArray[np.bool_]]]:

@@ -17,23 +17,28 @@ from torch import Tensor
 # The quintic that drives singular values towards 1 fastest, from the post above: not to 1 exactly, but into its
 # neighbourhood, which is all an update needs.
 _A, _B, _C = 3.4445, -4.7750, 2.0315
+_LARGE = 64  # shorter side from which a matrix is worth turning into bf16 and back
 
 
-def orthogonalised(matrices: Sequence[Tensor], iterations: int = 3) -> list[Tensor]:
+def orthogonalised(matrices: Sequence[Tensor], iterations: int = 3, half: bool = False) -> list[Tensor]:
     """For each matrix (out, in) the nearest one with singular values about 1, by Newton–Schulz iteration in float32.
 
     Every iterate is a polynomial of X·Xᵀ times X, so the iteration runs on that small square matrix alone, for all
     matrices of one smaller side at once: a network has tens of kernels, each too small to be worth a call of its own.
+
+    `half`: large ones in bf16, as in the post. Singular values still end near 1 (0.99 to 1.20 of a random 512 × 4,608
+    against 1.00 to 1.20), and ResNet-18's U-Net takes 0.13 s instead of 0.30 s (one core with AMX).
     """
     wide = [matrix.T if matrix.shape[0] > matrix.shape[1] else matrix for matrix in matrices]
     wide = [matrix / (matrix.norm() + 1e-7) for matrix in wide]
     sides: dict[int, list[int]] = {}
     for number, matrix in enumerate(wide):
         sides.setdefault(len(matrix), []).append(number)
-    for numbers in sides.values():
-        factors = _newton_schulz(torch.stack([wide[number] @ wide[number].T for number in numbers]), iterations)
-        for number, factor in zip(numbers, factors.unbind(), strict=True):
-            wide[number] = factor @ wide[number]
+    for side, numbers in sides.items():
+        own = [wide[number].bfloat16() if half and side >= _LARGE else wide[number] for number in numbers]
+        factors = _newton_schulz(torch.stack([matrix @ matrix.T for matrix in own]), iterations)
+        for number, matrix, factor in zip(numbers, own, factors.unbind(), strict=True):
+            wide[number] = (factor @ matrix).to(wide[number].dtype)
     return [
         result.T if matrix.shape[0] > matrix.shape[1] else result for matrix, result in zip(matrices, wide, strict=True)
     ]
@@ -60,6 +65,7 @@ class Muon(torch.optim.Optimizer):
         other_lr: learning rate of everything else, as a multiple of `lr`.
         momentum: of both.
         weight_decay: decoupled, times the learning rate.
+        half: orthogonalise large kernels' updates in bf16, for processors that compute in it.
     """
 
     def __init__(
@@ -69,8 +75,10 @@ class Muon(torch.optim.Optimizer):
         other_lr: float = 6.0,
         momentum: float = 0.9,
         weight_decay: float = 0.0,
+        half: bool = False,
     ) -> None:
         super().__init__(params, {"lr": lr, "other_lr": other_lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.half = half
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -92,7 +100,7 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_add_(velocities, gradients)
         directions = torch._foreach_add(gradients, velocities, alpha=group["momentum"])
         kernels = [direction.flatten(1) for direction in directions if direction.ndim > 2]
-        turned = iter(orthogonalised(kernels))
+        turned = iter(orthogonalised(kernels, half=self.half))
         for weight, direction in zip(weights, directions, strict=True):
             kernel = weight.ndim > 2
             rate = group["lr"] * (1.0 if kernel else group["other_lr"])

@@ -13,6 +13,7 @@ _FITS = {
     "crop": "the shorter side becomes {store} pixels, the central {size} × {size} are looked at",
     "squash": "stretched to {store} × {store} pixels whatever its proportions, the central {size} × {size} looked at",
     "pad": "the longer side becomes {store} pixels, the rest is filled with the mean colour",
+    "window": "they are looked at tile by tile, at their own size, and overlapping answers are blended",
 }
 
 

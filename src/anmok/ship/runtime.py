@@ -9,8 +9,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from anmok.core.preparation import Preparation
 from anmok.core.types import Prediction
 from anmok.ship.answers import ANSWERS, Asked
 from anmok.ship.artefact import Artefact, Manifest, read_artefact
-from anmok.ship.engines import Engine, open_engine
+from anmok.ship.engines import Engine, Outputs, open_engine
 
 
 class Model:
@@ -81,13 +83,36 @@ class Model:
             pictures: the same N pictures' names and original sizes.
             top: classes a picture; None: all.
         """
+        outputs = self._run(pixels)
+        with self._fitting():
+            yield from self.answers(outputs, pictures, top)
+
+    def answer_whole(self, pixels: np.ndarray, picture: Asked, top: int | None = None) -> Prediction:
+        """The prediction for a picture uint8 (H, W, 1 or 3) that is looked at tile by tile, at its own size.
+
+        For models whose preparation has the fit "window".
+        """
+        answers: Any = self.answers
+        if not hasattr(answers, "whole"):
+            raise ArtefactError("models of this task do not look at pictures tile by tile", path=self.path,
+                                got=f"{self.manifest.task}, fit 'window'")  # fmt: skip
+        with self._fitting():
+            found: Prediction = answers.whole(self._run, pixels, picture, top)
+        return found
+
+    def _run(self, pixels: np.ndarray) -> Outputs:
         outputs = self.engine.run(np.ascontiguousarray(pixels))
         missing = set(self.manifest.outputs) - set(outputs)
         if missing:
             raise ArtefactError("the graph lacks outputs its manifest names", path=self.path, got=", ".join(outputs),
                                 allowed=", ".join(self.manifest.outputs))  # fmt: skip
+        return outputs
+
+    @contextmanager
+    def _fitting(self) -> Iterator[None]:
+        """What the graph gives is what the task's answers expect."""
         try:
-            yield from self.answers(outputs, pictures, top)
+            yield
         except (KeyError, ValueError) as error:
             raise ArtefactError(f"the graph does not fit its manifest: {error}", path=self.path) from error
 

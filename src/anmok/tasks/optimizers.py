@@ -15,11 +15,13 @@ OPTIMIZERS = ("adamw", "muon", "sgd")
 
 
 def build_optimizer(
-    network: nn.Module, recipe: Descent, slow: nn.Module | None = None, pace: float = 1.0
+    network: nn.Module, recipe: Descent, slow: nn.Module | None = None, pace: float = 1.0, half: bool = False
 ) -> torch.optim.Optimizer:
     """The recipe's optimizer over all trainable weights; biases and normalisation are not decayed.
 
-    `slow`: a part of the network, pretrained perhaps, that learns at `pace` times the recipe's rate.
+    Args:
+        slow: a part of the network, pretrained perhaps, that learns at `pace` times the recipe's rate.
+        half: the network is trained in bf16; Muon's updates of large kernels may be computed so, too.
     """
     weights = [weight for weight in network.parameters() if weight.requires_grad]
     behind = set() if slow is None else {id(weight) for weight in slow.parameters()}
@@ -38,7 +40,7 @@ def build_optimizer(
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.99), foreach=True)
     if recipe.optimizer == "muon":
-        return Muon(groups, lr=recipe.learning_rate)
+        return Muon(groups, lr=recipe.learning_rate, half=half)
     raise unknown_name("optimizer", recipe.optimizer, OPTIMIZERS)
 
 

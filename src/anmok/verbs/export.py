@@ -127,7 +127,7 @@ def _target(one: Subject, out: Path | None, into: str | None) -> Path:
 
 
 def _draft(one: Subject, cargo: Cargo) -> Artefact:
-    graph = to_onnx(cargo.network, one.preparation, cargo.outputs)
+    graph = to_onnx(cargo.network, cargo.squares(one.preparation), cargo.outputs)
     manifest = Manifest(one.kind.name, one.title, one.preparation, cargo.outputs, cargo.answers, origin=_origin(one))
     return Artefact(manifest, graph)
 

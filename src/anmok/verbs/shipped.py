@@ -15,6 +15,7 @@ from anmok.core.pictures import Decoded
 from anmok.core.preparation import Seen
 from anmok.core.types import Pictures, Prediction
 from anmok.data.decoding import DecodingPool
+from anmok.data.whole_pictures import whole_pictures
 from anmok.ship.answers import Asked
 from anmok.ship.container import SUFFIX
 from anmok.ship.runtime import Model
@@ -48,6 +49,13 @@ def shipped_answers(
         top: classes a picture; None: all of them.
         threshold: certainty below which an answer is not `sure`; None: the model's own.
     """
+    if model.preparation.fit == "window":
+        for name, (_, found) in zip(names, whole_pictures(pictures, locators), strict=True):
+            if isinstance(found, PictureError):
+                yield _refused(name, found)
+            else:
+                yield model.answer_whole(found, Asked(name, (found.shape[0], found.shape[1])), top)
+        return
     with DecodingPool(pictures, Seen(model.preparation)) as pool:
         decoded = zip(names, pool.map(locators), strict=True)
         while chunk := list(islice(decoded, batch)):
@@ -68,4 +76,8 @@ def _answer_chunk(
         if isinstance(found, Decoded):
             yield next(answers)
         else:
-            yield Prediction(name, error=f"{found.what}; try: {found.fix}" if found.fix else found.what)
+            yield _refused(name, found)
+
+
+def _refused(name: str, found: PictureError) -> Prediction:
+    return Prediction(name, error=f"{found.what}; try: {found.fix}" if found.fix else found.what)

@@ -5,13 +5,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anmok.core.instances import touching
+from anmok.core import instances
+from anmok.core.instances import objects_of, touching
 from anmok.core.types import Batch
 from anmok.data.stores import ArrayPictures
 from anmok.metrics.instances import match_objects
-from anmok.tasks.segment import instances
 from anmok.tasks.segment.answering import answers
-from anmok.tasks.segment.instances import objects_of, with_seams
+from anmok.tasks.segment.instances import with_seams
 from tests.tasks.segment.pointwise import CLASSES, model
 
 

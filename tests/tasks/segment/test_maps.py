@@ -7,11 +7,11 @@ from PIL import Image
 from torch import nn
 
 from anmok.core.types import Prediction
+from anmok.data import whole_pictures
 from anmok.data.stores import PathPictures
 from anmok.networks.unet import unet
-from anmok.tasks.segment import maps
 from anmok.tasks.segment.answering import answers
-from anmok.tasks.segment.maps import class_maps, tiled_map
+from anmok.tasks.segment.maps import class_maps, mapper
 from tests.tasks.segment.pointwise import CLASSES, model, painting
 
 SIZES = [(40, 60), (90, 31), (7, 5), (128, 128)]
@@ -56,13 +56,13 @@ def test_tiles_of_a_real_network_agree_with_the_whole_picture_away_from_its_edge
     one = model(64, "window", net)
     pixels, _ = painting(200, 150)
     whole = one.probabilities(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0].argmax(0).numpy()
-    tiles, inside = tiled_map(one, pixels, batch=4)
+    tiles, inside = mapper(one).tiled(pixels, batch=4)
     assert inside is None
     assert (whole == tiles).mean() > 0.995
 
 
 def test_large_pictures_are_decoded_one_by_one_and_bad_ones_named(pictures, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(maps, "LARGE", 3000)
+    monkeypatch.setattr(whole_pictures, "LARGE", 3000)
     names, masks = pictures
     (tmp_path / "torn.png").write_bytes(b"\x89PNG")
     asked = [names[0], str(tmp_path / "torn.png"), *names[1:]]
@@ -89,4 +89,4 @@ def test_any_size_goes_through_a_unet() -> None:
     torch.manual_seed(0)
     one = model(32, "window", unet(num_classes=4).eval())
     for size in ((33, 47), (7, 90), (70, 7)):
-        assert tiled_map(one, painting(*size)[0], batch=2)[0].shape == size
+        assert mapper(one).tiled(painting(*size)[0], batch=2).mask.shape == size

@@ -13,7 +13,7 @@ from anmok.core.registry import register
 from anmok.core.types import Dataset, Pictures, Prediction, Report
 from anmok.engine.devices import Devices
 from anmok.report.content import ReportContent
-from anmok.tasks._kind import Asked, Inquiry, Plan, Voice
+from anmok.tasks._kind import Asked, Cargo, Inquiry, Plan, Voice
 from anmok.tasks.segment import choosing
 from anmok.tasks.segment.answering import answers
 from anmok.tasks.segment.augmentation import draw_augmentation
@@ -24,6 +24,7 @@ from anmok.tasks.segment.learning import Segment
 from anmok.tasks.segment.measuring import Measured, measure
 from anmok.tasks.segment.page import fill
 from anmok.tasks.segment.pictures import DecodedMasks, decode_masks
+from anmok.tasks.segment.shipping import cargo
 from anmok.tasks.segment.writing import wants_overlays, write
 
 __all__ = ["Segment", "Segmentation"]
@@ -86,6 +87,10 @@ class Segmentation:
     ) -> Iterator[Prediction]:
         """Class maps in the pictures' own size; overlays where a folder is written."""
         return answers(model, pictures, locators, names, asked.batch, wants_overlays(asked.to))
+
+    def cargo(self, model: Segment) -> Cargo:
+        """The network up to each pixel's probabilities, and how class maps are made of these."""
+        return cargo(model)
 
     def write(self, to: Path, answers: Iterable[Prediction], asked: Asked) -> None:
         """A folder of class maps and overlays, objects as COCO's .json, or a table of class shares."""

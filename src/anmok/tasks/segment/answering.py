@@ -8,13 +8,12 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
+from anmok.core.classmaps import ClassMap
 from anmok.core.types import Pictures, Prediction
+from anmok.ship.answers.segment import answer
 from anmok.tasks.segment.colours import overlaid
-from anmok.tasks.segment.evaluating import prediction
-from anmok.tasks.segment.instances import objects_of
 from anmok.tasks.segment.learning import Segment
 from anmok.tasks.segment.maps import class_maps
-from anmok.tasks.segment.measuring import class_shares
 from anmok.tasks.segment.naming import background_of
 
 OVERLAY_SIDE = 1600  # pixels: an overlay is for looking at; the class map has every pixel
@@ -36,10 +35,9 @@ def answers(
             )
             continue
         assert found.mask is not None and found.pixels is not None
-        shares = class_shares(found.mask, len(model.classes))
-        objects = objects_of(found.mask, background_of(model.classes), found.inside)
-        answer = replace(prediction(names[found.position], shares, model.classes, found.mask), objects=objects)
-        yield replace(answer, picture=overlay(found.pixels, found.mask, objects)) if overlays else answer
+        told = ClassMap(found.mask, found.inside)
+        one = answer(names[found.position], told, model.classes, background_of(model.classes))
+        yield replace(one, picture=overlay(found.pixels, found.mask, one.objects)) if overlays else one
 
 
 def overlay(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from anmok.core.types import Prediction, Report
+from anmok.ship.answers.segment import by_share
 from anmok.tasks.segment.measuring import Measured, class_rows, size_rows, spread_out
 
 
@@ -28,17 +29,11 @@ def report_of(found: Measured, classes: Sequence[str]) -> Report:
             for name, value in zip(found.ids, found.summary.pictures, strict=True)
         ],
     }
-    answers = [prediction(name, shares, classes) for name, shares in zip(found.ids, found.shares, strict=True)]
+    answers = [_prediction(name, shares, classes) for name, shares in zip(found.ids, found.shares, strict=True)]
     return Report(figures, tables, answers)
 
 
-def prediction(name: str, shares: np.ndarray, classes: Sequence[str], mask: np.ndarray | None = None) -> Prediction:
-    """An answer: the classes found, by their share of the pixels, largest first; and the class map."""
-    order = [int(number) for number in np.argsort(-shares, kind="stable") if shares[number] > 0]
-    return Prediction(
-        name,
-        tuple(classes[number] for number in order),
-        tuple(float(shares[number]) for number in order),
-        mask=mask,
-        classes=None if mask is None else tuple(classes),
-    )
+def _prediction(name: str, shares: np.ndarray, classes: Sequence[str]) -> Prediction:
+    """The classes found, by their share of the pixels, largest first."""
+    order = by_share(shares)
+    return Prediction(name, tuple(classes[k] for k in order), tuple(float(shares[k]) for k in order))

@@ -90,7 +90,8 @@ class Segment:
     def _fit(self) -> Stage:
         assert self.recipe is not None and self.train is not None
         slow = self.encoder if self.recipe.pretrained else None
-        optimizer = build_optimizer(self.network, self.recipe, slow, self.recipe.encoder_pace)
+        half = self.devices.precision == "bf16"
+        optimizer = build_optimizer(self.network, self.recipe, slow, self.recipe.encoder_pace, half)
         schedule = one_cycle(self.recipe.warmup)
         judged = self.val is not None
         return Stage(

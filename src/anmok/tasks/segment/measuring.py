@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from anmok.core.errors import DataError
+from anmok.core.instances import objects_of
 from anmok.core.targets import Frame
 from anmok.core.types import Dataset, Entry
 from anmok.metrics.proportion import Interval
 from anmok.metrics.segmentation import SegmentationSummary, SegmentationTally
-from anmok.tasks.segment.instances import objects_of
+from anmok.ship.answers.segment import class_shares
 from anmok.tasks.segment.learning import Segment
 from anmok.tasks.segment.maps import Mapped, class_maps
 from anmok.tasks.segment.naming import background_of
@@ -83,11 +84,6 @@ def objects_truth(dataset: Dataset, entry: Entry, found: Mapped) -> np.ndarray |
     own = _frame(dataset, entry, found)
     objects = dataset.masks.instances(entry.target, own)
     return None if objects is None else own.upright_mask(objects)
-
-
-def class_shares(mask: np.ndarray, classes: int) -> np.ndarray:
-    """Each class's share of a picture's pixels, float (classes,)."""
-    return np.bincount(mask.ravel(), minlength=classes)[:classes] / max(1, mask.size)
 
 
 def class_rows(found: Measured) -> list[dict[str, Any]]:
