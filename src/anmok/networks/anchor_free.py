@@ -9,7 +9,7 @@ YOLOX, 2021, arXiv:2107.08430). Two branches, one for what and one for where, wi
 and normalisation of their own (Lyu et al., RTMDet, 2022, arXiv:2212.07784). Which points learn from which object is
 decided by how well they already do (`_assign`), and the class score is trained to tell how well the box lies (Li et
 al., Generalized Focal Loss, NeurIPS 2020, arXiv:2006.04388), boxes by complete IoU (Zheng et al., AAAI 2020,
-arXiv:1911.08287). Why these: docs/decisions/0007-todays-detector.md. (N, 3, H, W) → boxes, any H and W.
+arXiv:1911.08287). Why these: docs/decisions/0009-todays-detector.md. (N, 3, H, W) → boxes, any H and W.
 
 Initialisation: convolutions He's normal, fan out; last layers N(0, 0.01²); every class starts as likely as `PRIOR`.
 """

@@ -17,7 +17,7 @@ from anmok.data.objects_statistics import TINY, alike
 from anmok.report.check_page import Histogram
 from anmok.tasks.detect.drawing import TRUE, WRONG, drawn
 
-PER_CLASS, CLASSES = 4, 40  # pictures shown of a class, and classes: each picture is read again
+PER_CLASS, CLASSES = 2, 40  # pictures shown of a class, and classes: each picture is read again
 COLOURS = {"an object": TRUE, "what is said of it": WRONG}
 
 

@@ -55,5 +55,5 @@ def choose_recipe(pictures: int, side: int, mirror: bool, pace: float = 1.0, tim
         learning_rate=0.02,
         weight_decay=5e-4,
         average=round(float(np.clip(1 - 20 / steps, 0.5, 0.995)), 4),
-        augment=Augment(flip=mirror, crop=0.7, shift=0.1, colour=0.1),
+        augment=Augment(flip=mirror, crop=0.6, expand=1.4, shift=0.1, colour=0.3),
     )

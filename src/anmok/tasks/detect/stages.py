@@ -48,7 +48,8 @@ def fit(model: Detect, judged: bool = True) -> Stage:
     """Descent on the detector's own losses; `judged`: by mean average precision after each epoch, the best is kept."""
     assert model.recipe is not None and model.train is not None
     recipe, judged = model.recipe, judged and model.val is not None
-    optimizer, schedule = build_optimizer(model.network, recipe), one_cycle(recipe.warmup)
+    half = model.devices.precision == "bf16"
+    optimizer, schedule = build_optimizer(model.network, recipe, half=half), one_cycle(recipe.warmup)
     return Stage(
         "fit" if judged or not hasattr(model.network, "solves") else "fine-tune",
         model.train,
