@@ -70,6 +70,7 @@ class Manifest:
         parity: what was compared before the file was written, and how close it came.
         origin: run, versions, machine, time.
         rules: version of `anmok.core.pictures` that decoded for the comparison.
+        takes: the graph's input: decoded pictures, or the codes that a generator draws from.
     """
 
     task: str
@@ -81,6 +82,7 @@ class Manifest:
     parity: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
     rules: int = RULES
+    takes: str = INPUT
 
     def __post_init__(self) -> None:
         for name in ("answers", "parity", "origin"):  # plain values only, as the file will hold them
@@ -94,7 +96,7 @@ class Manifest:
             "title": self.title,
             "decoding": {"rules": self.rules, "in_words": DECODING},
             "preparation": self.preparation.to_json(),
-            "graph": {"input": INPUT, "outputs": list(self.outputs), "numbers": self.numbers},
+            "graph": {"input": self.takes, "outputs": list(self.outputs), "numbers": self.numbers},
             "answers": dict(self.answers),
             "parity": dict(self.parity),
             "origin": dict(self.origin),
@@ -114,6 +116,7 @@ class Manifest:
             parity=dict(values["parity"]),
             origin=dict(values["origin"]),
             rules=int(decoding["rules"]),
+            takes=str(graph.get("input", INPUT)),
         )
 
 

@@ -24,7 +24,8 @@ def model_card(manifest: Manifest, card: Mapping[str, Any]) -> str:
         manifest: the shipped model's.
         card: the run's card; of a network without a run: empty.
     """
-    return "\n".join([*_use(manifest), *_pictures(manifest.preparation), *_measured(card), *_origin(manifest, card)])
+    sees = _pictures(manifest.preparation) if manifest.takes == INPUT else _codes(manifest)
+    return "\n".join([*_use(manifest), *sees, *_measured(card), *_origin(manifest, card)])
 
 
 def _use(manifest: Manifest) -> Iterator[str]:
@@ -37,6 +38,9 @@ def _use(manifest: Manifest) -> Iterator[str]:
     threshold = manifest.answers.get("threshold")
     if threshold is not None:
         yield f'Below a certainty of {threshold:.3f} the better answer is "I don\'t know".\n'
+    if manifest.takes != INPUT:
+        yield "## Use\n\n    pip install anmok onnxruntime    # or openvino\n    anmok generate FILE --seeds 0-15\n"
+        return
     yield "## Use\n\n    pip install anmok-runtime onnxruntime    # or openvino; no torch"
     yield "    anmok predict FILE photos/\n"
     outputs = ", ".join(f"`{name}`" for name in manifest.outputs)
@@ -59,6 +63,18 @@ def _pictures(preparation: Preparation) -> Iterator[str]:
     )
 
 
+def _codes(manifest: Manifest) -> Iterator[str]:
+    latent, classes = manifest.answers["latent"], len(manifest.answers["classes"])
+    size, channels = manifest.preparation.size, manifest.preparation.channels
+    yield "## What it takes\n"
+    yield (
+        f"The graph takes `{manifest.takes}`, float32 (N, {latent + classes + 1}): {latent} numbers from N(0, 1), the "
+        f"class as {classes} one-hot numbers, and the truncation, 1 for all variety. It gives "
+        f"`{manifest.outputs[0]}`, uint8 (N, {size}, {size}, {channels}). Which code a seed stands for says "
+        "`anmok.core.codes`.\n"
+    )
+
+
 def _measured(card: Mapping[str, Any]) -> Iterator[str]:
     metrics = card.get("metrics") or {}
     if not metrics:
@@ -68,7 +84,7 @@ def _measured(card: Mapping[str, Any]) -> Iterator[str]:
     yield "| split | figure | value | from | to |\n|---|---|---|---|---|"
     for split, figures in metrics.items():
         for name, figure in figures.items():
-            low, high = (f"{figure[end]:.4f}" for end in ("low", "high"))
+            low, high = ("–" if figure[end] is None else f"{figure[end]:.4f}" for end in ("low", "high"))
             yield f"| {split} | {name.replace('_', ' ')} | {figure['value']:.4f} | {low} | {high} |"
     yield ""
 

@@ -127,6 +127,14 @@ class Drawing(Protocol):
 
 
 @runtime_checkable
+class ShippingSeeds(Protocol):
+    """A kind whose models are shipped as generators (`anmok.ship.painter`)."""
+
+    def graph(self, model: Any) -> tuple[nn.Module, int]:
+        """A module of rows of numbers, code, class and truncation side by side; and how many these are."""
+
+
+@runtime_checkable
 class Unshown(Protocol):
     """A model whose network is not shown pictures."""
 

@@ -29,8 +29,9 @@ from anmok.ship.graph import to_onnx, to_openvino
 from anmok.ship.model_card import model_card
 from anmok.ship.odd_pictures import make_odd_pictures
 from anmok.ship.runtime import Model
-from anmok.tasks._kind import Cargo, Shipping
+from anmok.tasks._kind import Cargo, Shipping, ShippingSeeds
 from anmok.verbs import card as cards
+from anmok.verbs.export_generator import ship_generator
 from anmok.verbs.int8 import Loss, in_int8
 from anmok.verbs.opened import OpenedRun, subject_of
 from anmok.verbs.planning import read_settings
@@ -79,7 +80,12 @@ def export(subject: Subject | nn.Module | str | Path, *, quiet: bool = True, **s
     out = _target(one, asked.out, asked.into)
     terminal = Terminal(quiet)
     with terminal.hearing_warnings(), tempfile.TemporaryDirectory() as folder:
-        found, shipped = _found(one, asked, Path(folder), terminal)
+        if isinstance(one.kind, ShippingSeeds):
+            place = Path(folder) / "draft.anmok"
+            with in_float32(one):
+                found, shipped = ship_generator(one, one.kind, asked, place, _origin(one))
+        else:
+            found, shipped = _found(one, asked, Path(folder), terminal)
     for name, what in found.items():
         terminal.say(f"{name}: {what.sentence}")
     manifest = replace(shipped.manifest, parity={name: what.to_json() for name, what in found.items()})

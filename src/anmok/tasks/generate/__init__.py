@@ -20,6 +20,7 @@ from anmok.tasks.generate.duel import Duel, judged
 from anmok.tasks.generate.learning import Generate
 from anmok.tasks.generate.measuring import Measured, measure
 from anmok.tasks.generate.page import fill
+from anmok.tasks.generate.shipping import ShippedGenerator
 from anmok.tasks.sorts import sorts_of
 
 __all__ = ["Generate", "Generation"]
@@ -91,6 +92,10 @@ class Generation:
     def canvas(self, model: Generate) -> Canvas:
         """The model draws by itself."""
         return model
+
+    def graph(self, model: Generate) -> tuple[nn.Module, int]:
+        """The generator as it is shipped."""
+        return ShippedGenerator(model), model.latent + len(model.classes) + 1
 
     def answers(
         self, model: Generate, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], asked: Asked

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from anmok.tasks.generate.learning import Generate
 
 KNOWN, JUDGED = 1500, 500  # training pictures compared with, and real pictures judged by, while training
-DRAWN = 400  # pictures drawn at a look, at most
+FEWEST_DRAWN, DRAWN = 64, 400  # pictures drawn at a look: as many as there are to learn from, between these
 FEWEST = 3  # training pictures without which nothing can be said of copies
 COLLAPSED = 0.2  # below this share of the training pictures' variety, drawn pictures are alike
 HEALTHY = 0.5  # above it, a later fall is a fall

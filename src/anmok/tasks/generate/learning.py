@@ -33,7 +33,7 @@ from anmok.tasks.adversarial import adam, in_float32
 from anmok.tasks.generate.album import Album
 from anmok.tasks.generate.drawing import OfFirstClass, draw_many, draw_one_by_one
 from anmok.tasks.generate.growing import growth, seen_at
-from anmok.tasks.generate.health import DRAWN, Alarms, Judged, Known, look
+from anmok.tasks.generate.health import DRAWN, FEWEST_DRAWN, Alarms, Judged, Known, look
 from anmok.tasks.generate.recipe import GenerateRecipe
 from anmok.tasks.generate.yardstick import Yardstick
 from anmok.tasks.normalise import Normalise
@@ -270,9 +270,9 @@ class Generate:
 
     def evaluate(self) -> Mapping[str, float]:
         """A look at what the averaged generator draws; alarms are raised as warnings, once each."""
-        assert self.judged is not None
+        assert self.judged is not None and self.train is not None
         self._looks += 1
-        drawn, _ = draw_many(self, DRAWN)
+        drawn, _ = draw_many(self, int(np.clip(len(self.train.rows), FEWEST_DRAWN, DRAWN)))
         found = look(self.yardstick(drawn, self.devices), self.judged, self.known)
         for sentence in self.alarms.watch(found, self.known, self._looks, self._looks / self.recipe.epochs):
             warnings.warn(sentence, stacklevel=2)
