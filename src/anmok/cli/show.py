@@ -60,8 +60,15 @@ def print_answers(answers: Sequence[Any], top: int | None) -> None:
 
     if _are_boxes(answers):
         print_table(box_tables.HEADING, box_tables.terminal_rows(answers, top or 0))
+    elif any(answer.picture is not None and answer.labels is None for answer in answers):
+        print_table(["id", "answer"], ([answer.id, answer.error or _size(answer.picture)] for answer in answers))
+        print("Answers are pictures: --to FOLDER writes them.", file=sys.stderr)
     else:
         print_table(tables.heading(top or 1), tables.terminal_rows(answers, top or 1))
+
+
+def _size(picture: Any) -> str:
+    return f"a picture of {picture.shape[1]} × {picture.shape[0]}"
 
 
 def _are_boxes(answers: Sequence[Any]) -> bool:
