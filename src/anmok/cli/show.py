@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -134,7 +135,7 @@ def duel_text(found: Any) -> str:
 def _sentences(tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
     """What the smaller tables of an evaluation say."""
     found = [f"leakage: {bill['sentence']}" for bill in tables.get("leakage", ())]
-    found += [row["sentence"] for row in tables.get("novelty", ())]
+    found += [row["sentence"] for name in ("novelty", "ways") for row in tables.get(name, ())]
     before_after = [f"{row['error']:.3f} ({row['error_low']:.3f} to {row['error_high']:.3f})"
                     for row in tables.get("calibration", ())]  # fmt: skip
     if before_after:
