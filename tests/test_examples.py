@@ -19,7 +19,9 @@ CHAPTERS = {  # chapter: a figure it makes, a fact it prints
     "06_transfer.py": ("accuracy.png", "frozen         efficientnet_lite0"),
     "10_autoencoder.py": ("repaired.png", "64 numbers for 784 pixels"),
     "11_vae_latent.py": ("vae-2-draws.png", "2 numbers a code"),
+    "12_gan.py": ("drawn.png", "seed 7 alone and among sixteen: the same picture"),
     "13_cyclegan.py": ("into_blueprint.png", "times nearer to hidden partners"),
+    "09_detectors.py": ("history.png", "sppnet answers faster than R-CNN"),
 }
 
 
