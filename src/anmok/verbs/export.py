@@ -75,11 +75,9 @@ def export(subject: Subject | nn.Module | str | Path, *, quiet: bool = True, **s
     asked: ExportSettings = ExportSettings.of(**settings)
     one = subject_of(subject, asked.weights, device="cpu")
     asked.refuse_foreign(one.kind.name)
-    if asked.into is not None:
-        one.model.way = one.model.way_into(asked.into)
     out = _target(one, asked.out, asked.into)
     terminal = Terminal(quiet)
-    with terminal.hearing_warnings(), tempfile.TemporaryDirectory() as folder:
+    with terminal.hearing_warnings(), _towards(one, asked.into), tempfile.TemporaryDirectory() as folder:
         if isinstance(one.kind, ShippingSeeds):
             place = Path(folder) / "draft.anmok"
             with in_float32(one):
@@ -222,6 +220,19 @@ def _judged(one: Subject, artefact: Artefact, corpora: Mapping[str, _Corpus], te
     if not found:
         raise ParityError("nothing was compared")
     return found
+
+
+@contextmanager
+def _towards(one: Subject, into: str | None) -> Iterator[None]:
+    """A model that translates takes the way into this domain meanwhile; None: its own."""
+    if into is None:
+        yield
+        return
+    before, one.model.way = one.model.way, one.model.way_into(into)
+    try:
+        yield
+    finally:
+        one.model.way = before
 
 
 @contextmanager
