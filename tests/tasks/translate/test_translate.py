@@ -111,3 +111,21 @@ def test_the_hidden_pairing_is_measured_and_not_learned_from() -> None:
         by_hand = [np.abs(pixels[name] - pixels[name.replace(here, there)]).mean() / 255 for name in way.ids]
         assert len(way.ids) == 3 and way.values["untouched"] == pytest.approx(by_hand, abs=1e-9)
     assert "error" not in measure(model, decoded, "train").ways[0].values  # nobody is told there
+
+
+def test_each_way_is_shipped_and_answers_as_the_run_does(tmp_path: Path) -> None:
+    for domain, photograph in (("A", data.chelsea()), ("B", data.coffee())):
+        (tmp_path / "data" / domain).mkdir(parents=True)
+        for place in range(8):
+            patch = photograph[30 * place : 30 * place + SIDE, 90 : 90 + SIDE]
+            Image.fromarray(patch).save(tmp_path / "data" / domain / f"{domain}{place}.png")
+    run = anmok.train(tmp_path / "data", project=tmp_path, epochs=1, batch=2, width=4, val=0.25, test=0.0)
+    picture = tmp_path / "data" / "A" / "A0.png"
+    for into in ("A", "B"):
+        file = anmok.export(run, into=into).path
+        assert file.name == f"data-into-{into}.anmok"
+        shipped, own = anmok.predict(file, picture)[0].picture, run.predict(picture, into=into)[0].picture
+        assert np.abs(shipped.astype(int) - own).max() <= 1
+        assert np.abs(own.astype(int) - np.asarray(Image.open(picture))).max() > 1  # something was done to it
+    with pytest.raises(UsageError, match="one way"):
+        anmok.predict(file, picture, into="A")

@@ -57,7 +57,7 @@ def _refuse_idle(network: str, paired: bool, dataset: Dataset, asked: Asked) -> 
     if asked.optimizer is not None:
         raise UsageError("players of a game descend by Adam with less momentum", got=f"--optimizer {asked.optimizer}",
                          fix="leave it out")  # fmt: skip
-    for name in ("mixup", "patience", "weight_decay"):
+    for name in ("mixup", "patience", "weight_decay", "find_lr"):
         if getattr(asked, name):
             raise UsageError("a game is played to its end, with pictures as they are",
                              got=f"--{name.replace('_', '-')}", fix="leave it out")  # fmt: skip
