@@ -59,7 +59,7 @@ class OpenedRun(Subject):
     def __repr__(self) -> str:
         headline = next(iter(self.kind.headlines), "")
         value = self.metrics.get("test", {}).get(headline, {}).get("value")
-        told = "" if value is None else f"{value:.1%}" if is_share(value) else f"{value:.2f}"
+        told = "" if value is None else f"{value:.1%}" if is_share(value, headline) else f"{value:.2f}"
         figure = told and f", test {headline.replace('_', ' ')} {told}"
         classes = f", {len(self.classes)} classes" if self.classes else ""
         return f"<Run {self.path}: {self.card['network']['name']}{classes}{figure}>"

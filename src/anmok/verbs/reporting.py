@@ -135,7 +135,7 @@ def _curves(
 
     def figures(title: str, lines: Mapping[str, str]) -> content.Chart:
         found = series(lines)
-        shares = all(is_share(value) for one in found for value in one.y)
+        shares = all(is_share(value, one.name) for one in found for value in one.y)
         return content.Chart(title, found, kind="share" if shares else "number", mark=mark)
 
     drawn = {name for lines in plan.kind.curves.values() for name in lines}

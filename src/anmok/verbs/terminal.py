@@ -60,7 +60,7 @@ def figures_line(figures: Mapping[str, Any]) -> str:
         told = name.replace("_", " ")
         for plain, written in (("iou", "IoU"), ("f1", "F1"), ("psnr", "PSNR"), ("ssim", "SSIM")):
             told = told.replace(plain, written)
-        if is_share(value) and not ("ssim" in name or "distance" in name):  # which are no shares of anything
+        if is_share(value, name):
             parts.append(f"{told} {100 * value:.1f} % ({100 * low:.1f} to {100 * high:.1f})")
         else:
             parts.append(f"{told} {_number(value)} ({_number(low)} to {_number(high)})")
@@ -71,6 +71,6 @@ def _number(value: float) -> str:
     return f"{value:.3f}" if is_share(value) else f"{value:.2f}"
 
 
-def is_share(value: float) -> bool:
-    """Whether a figure can be told in per cent."""
-    return not abs(value) > 1
+def is_share(value: float, name: str = "") -> bool:
+    """Whether a figure can be told in per cent; an SSIM or a distance is no share of anything, however small."""
+    return not abs(value) > 1 and not ("ssim" in name.lower() or "distance" in name)

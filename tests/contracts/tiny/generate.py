@@ -14,3 +14,4 @@ def write(root: Path) -> Path:
 def check_answer(answer, size: tuple[int, int]) -> None:
     assert answer.picture.shape == (*size, 3) and answer.picture.dtype == "uint8"
     assert answer.labels is not None and answer.labels[0] in {"cat", "rocket", "커피"}
+    assert 0 <= answer.scores[0] <= 1  # how much of the picture the nearest drawn one explains

@@ -81,7 +81,7 @@ class Generation:
             figures |= {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
         told = {True: "could be drawn", False: "out of reach"}
         predictions = [
-            Prediction(name, (told[bool(hit)],)) for name, hit in zip(found.ids, found.recalled, strict=True)
+            Prediction(name, (told[bool(hit)],), (1.0,)) for name, hit in zip(found.ids, found.recalled, strict=True)
         ]
         return found, Report(figures, {}, predictions)
 

@@ -7,6 +7,7 @@ The code is searched for (Lipton, Tripathi: Precise Recovery of Latent Vectors f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,13 +49,22 @@ def answers(
                 error = answer.pixels
                 yield Prediction(name, error=f"{error.what}; try: {error.fix}" if error.fix else error.what)
                 continue
-            picture, label = next(found)
-            labels = None if label is None else (model.classes[label],)
-            yield Prediction(name, labels, picture=_in_own_size(picture, answer.pixels.shape))
+            one = next(found)
+            told = () if one.label is None else ((model.classes[one.label],), (one.likeness,))
+            yield Prediction(name, *told, picture=_in_own_size(one.picture, answer.pixels.shape))
 
 
-def nearest(model: Generate, pictures: Sequence[np.ndarray]) -> list[tuple[np.ndarray, int | None]]:
-    """The nearest picture that can be drawn to each, uint8 (S, S, C), and its class where there are classes."""
+@dataclass(frozen=True)
+class Nearest:
+    """The nearest picture that can be drawn, uint8 (S, S, C); its class; the share of variance that it explains."""
+
+    picture: np.ndarray
+    label: int | None
+    likeness: float
+
+
+def nearest(model: Generate, pictures: Sequence[np.ndarray]) -> list[Nearest]:
+    """The nearest picture that can be drawn to each of `pictures`, uint8 (H, W, C)."""
     pixels = np.stack([fit_picture(picture, model.preparation) for picture in pictures])
     target = model.normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2).to(model.device))
     weights = [(weight, weight.requires_grad) for weight in model.network.parameters()]
@@ -65,12 +75,14 @@ def nearest(model: Generate, pictures: Sequence[np.ndarray]) -> list[tuple[np.nd
             z, labels = _begun(model, target)
             z = _descended(model, target, z, labels)
             with torch.no_grad():
-                drawn = as_bytes(model.pictures(z, labels))
+                answered = model.pictures(z, labels).float()
+                left = (answered - target).flatten(1)
+                likeness = (1 - left.square().mean(1) / target.flatten(1).var(1).clamp_min(1e-6)).clamp(0, 1).tolist()
     finally:
         for weight, before in weights:
             weight.requires_grad_(before)
-    found = [None] * len(drawn) if labels is None else labels.tolist()
-    return list(zip(drawn, found, strict=True))
+    found = [None] * len(answered) if labels is None else labels.tolist()
+    return [Nearest(*one) for one in zip(as_bytes(answered), found, likeness, strict=True)]
 
 
 @torch.no_grad()
