@@ -12,10 +12,13 @@ from PIL import Image
 
 import anmok
 from anmok.cli import run as command
+from anmok.core.codes import codes_of
 from anmok.core.errors import ArtefactError, ParityError, UsageError
+from anmok.engine.devices import PlainDevices
 from anmok.ship import generator_graph
 from anmok.ship.artefact import read_artefact
 from anmok.ship.runtime import Model
+from anmok.tasks.generate.yardstick import Yardstick
 from anmok.verbs import export_generator
 from anmok.verbs.generate import parse_seeds
 from tests.verbs.photographs import write_photographs
@@ -31,11 +34,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, anmok.Run]:
         patch.setenv("ANMOK_CACHE", str(place / "cache"))
         data = write_photographs(place / "photos", each=8, side=16)
         plain = anmok.train(data, project=place, name="plain", **QUICK)
+        vae = anmok.train(data, project=place, name="vae", task="reconstruct", net="vae", imgsz=8, epochs=1)
         styled = anmok.train(data, project=place, name="styled", net="stylegan2", latent=8, conditional=False, **QUICK)
-    return {"plain": plain, "styled": styled}
+    return {"plain": plain, "styled": styled, "vae": vae}
 
 
-@pytest.mark.parametrize("which", ["plain", "styled"])
+@pytest.mark.parametrize("which", ["plain", "styled", "vae"])
 def test_a_seed_is_a_picture_alone_and_among_others(which: str, runs, tmp_path: Path) -> None:
     many = runs[which].generate(range(9), out=tmp_path / "many")
     alone = anmok.generate(anmok.load(runs[which].path), seeds=4, out=tmp_path / "alone")
@@ -46,6 +50,15 @@ def test_a_seed_is_a_picture_alone_and_among_others(which: str, runs, tmp_path: 
     assert np.array_equal(written, np.broadcast_to(many.pictures[4], written.shape))
     sheet = np.asarray(Image.open(many.sheet))
     assert np.array_equal(sheet[:8, :8], np.asarray(Image.open(many.files[0])))
+
+
+def test_a_vae_draws_what_its_decoder_makes_of_normal_codes(runs, tmp_path: Path) -> None:
+    drawn = runs["vae"].generate("3", out=tmp_path).pictures[0]
+    network = runs["vae"].network.float().eval()
+    code = torch.from_numpy(codes_of([3], network.latent))
+    with torch.no_grad():
+        expected = network.decode(code).sigmoid()[0].permute(1, 2, 0).numpy() * 255
+    assert np.abs(drawn - expected).max() <= 0.51
 
 
 def test_classes_rows_walks_and_truncations(runs, tmp_path: Path) -> None:
@@ -104,6 +117,24 @@ def test_a_generator_that_draws_something_else_is_not_shipped(runs, tmp_path: Pa
     with pytest.raises(ParityError, match="same seeds"):
         anmok.export(runs["plain"], out=tmp_path / "draws.anmok")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_classifier_of_ones_own_may_judge(run: anmok.Run) -> None:
+    """`run` learned classes; its stages' maps, averaged, are the features."""
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 20, 20, 3), dtype=np.uint8)
+    yardstick = Yardstick(str(run.path))
+    found = yardstick.raw(pictures, PlainDevices("float32"))
+    size = run.preparation.size
+    x = torch.nn.functional.interpolate(
+        torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255, (size, size), mode="bilinear", antialias=True
+    )
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (run.preparation.mean, run.preparation.std))
+    with torch.no_grad():
+        maps = run.network.features((x - mean) / std)
+    assert np.allclose(found, torch.cat([stage.mean((2, 3)) for stage in maps], 1).numpy(), atol=1e-4)
+    yardstick.measure_by(found)
+    scaled = yardstick.scaled(found)
+    assert np.allclose(scaled.mean(0), 0, atol=1e-4) and np.allclose(scaled.std(0)[found.std(0) > 0.01], 1, atol=1e-3)
 
 
 def test_the_command_names_what_it_drew(runs, tmp_path: Path, capsys) -> None:

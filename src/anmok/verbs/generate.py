@@ -64,7 +64,7 @@ def generate(subject: Subject | str | Path, *, quiet: bool = True, **settings: A
     The same seed gives the same picture, to the bit on one machine, alone or among others.
 
     Args:
-        subject: a run that generates, its folder, or a shipped generator's file.
+        subject: a run that generates, or of a VAE, its folder, or a shipped generator's file.
         settings: see `anmok.verbs.settings.GenerateSettings`.
 
     Raises:
@@ -110,8 +110,8 @@ def _canvas(subject: Subject | str | Path, asked: GenerateSettings) -> tuple[Can
         return load_painter(Path(str(subject))), Path(str(subject)).parent
     one = subject_of(subject, device=asked.device)
     if not isinstance(one.kind, Drawing):
-        raise UsageError("this run draws nothing", got=f"{one.title}: {one.kind.name}", allowed="a run of generate",
-                         fix="anmok train DATA --task generate")  # fmt: skip
+        raise UsageError("this run draws nothing", got=f"{one.title}: {one.kind.name}",
+                         allowed="a run of generate, or of a VAE", fix="anmok train DATA --task generate")  # fmt: skip
     return one.kind.canvas(one.model), one.path
 
 

@@ -69,6 +69,8 @@ def _refuse(network: str, asked: Asked) -> None:
         raise UsageError(
             "only stylegan grows while it learns", got=f"--progressive for {network}", fix="--net stylegan"
         )
+    if asked.progressive and asked.time is not None:
+        raise UsageError("growth is planned by epochs", got="--progressive and --time", fix="--epochs")
     if asked.loss == WASSERSTEIN and network in STYLE:
         raise UsageError("this discriminator compares pictures, which this game's penalty does not allow",
                          got=f"--loss {asked.loss} for {network}", fix="--net dcgan")  # fmt: skip

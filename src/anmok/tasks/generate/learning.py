@@ -38,6 +38,7 @@ from anmok.tasks.generate.recipe import GenerateRecipe
 from anmok.tasks.generate.yardstick import Yardstick
 from anmok.tasks.normalise import Normalise
 
+A_RUN = 100_000  # pictures shown in a run that deserves the name
 PATH_EVERY = 4  # steps between two of StyleGAN2's path length penalty
 
 
@@ -274,7 +275,8 @@ class Generate:
         self._looks += 1
         drawn, _ = draw_many(self, int(np.clip(len(self.train.rows), FEWEST_DRAWN, DRAWN)))
         found = look(self.yardstick(drawn, self.devices), self.judged, self.known)
-        for sentence in self.alarms.watch(found, self.known, self._looks, self._looks / self.recipe.epochs):
+        progress = max(self._looks / self.recipe.epochs, self._shown / A_RUN)  # of a time budget, epochs tell nothing
+        for sentence in self.alarms.watch(found, self.known, self._looks, progress):
             warnings.warn(sentence, stacklevel=2)
         self.album.add(self._looks, self.same_seeds(self.album.each))
         return {name: figure.value for name, figure in found.figures.items()}

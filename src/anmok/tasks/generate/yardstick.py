@@ -23,9 +23,10 @@ from torch.nn import functional as F
 from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
 from anmok.core.weights import IMAGENET_MEAN, IMAGENET_STD
-from anmok.engine.devices import Devices
+from anmok.engine.devices import Devices, choose
 from anmok.engine.runfolder import RunFolder
 from anmok.networks import build
+from anmok.tasks._kind import TASKS
 
 BUNDLED = "imagenet"
 SMALLEST, LARGEST = 64, 128  # pixels the bundled network is shown
@@ -136,7 +137,7 @@ def eye_of(place: str) -> Eye:
         raise UsageError("features come from a classifier of anmok's own networks", path=folder.path,
                          got=f"{card['task']}, {card['network']['name']}")  # fmt: skip
     preparation = Preparation.from_json(card["preparation"])
-    network = build(card["network"]["name"], num_classes=len(card["classes"]), in_channels=preparation.channels)
+    network = TASKS["classify"]().opened(card, choose("cpu", "float32")).network
     if not getattr(network, "stages", ()):
         raise UsageError("this network hands out no maps", path=folder.path, got=card["network"]["name"],
                          fix="a run of small_resnet, resnet18 …")  # fmt: skip

@@ -19,6 +19,7 @@ from anmok.engine.devices import Devices
 from anmok.report.content import ReportContent
 from anmok.tasks._kind import Asked, Inquiry, Plan, Voice
 from anmok.tasks.reconstruct import answering, choosing
+from anmok.tasks.reconstruct.canvas import VAECanvas
 from anmok.tasks.reconstruct.duel import Duel, judged
 from anmok.tasks.reconstruct.evaluating import evaluate
 from anmok.tasks.reconstruct.learning import Reconstruct
@@ -81,6 +82,10 @@ class Reconstruction:
     def duel(self, names: tuple[str, str], first: Measured, second: Measured) -> Duel:
         """Intervals of the differences, picture by picture."""
         return judged(names, first, second)
+
+    def canvas(self, model: Reconstruct) -> VAECanvas:
+        """What draws pictures from seeds, of a VAE."""
+        return VAECanvas(model)
 
     def answers(
         self, model: Reconstruct, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], asked: Asked
