@@ -92,13 +92,15 @@ class Translation:
         return Cargo(model.game.generators[model.way], ("picture",), {"told": model.told(model.way)})
 
     def draw_augmentation(self, plan: Plan, seed: int, path: Path) -> None:
-        """Pairs side by side, or pictures of A and what training makes of them."""
-        decoded, recipe = plan.decoded, plan.recipe
-        chosen = decoded.pictures("train", 1).rows[:ROWS]
-        clean = decoded.source.gather(chosen)
+        """Pairs side by side, or pictures of both domains and what training makes of them."""
+        decoded, recipe, gather = plan.decoded, plan.recipe, plan.decoded.source.gather
         if decoded.partners is not None:
-            draw_sheet([clean, decoded.source.gather(decoded.partners[np.isin(decoded.rows, chosen)])], path)
+            pairs = decoded.pairs("train", 1)
+            draw_sheet([gather(pairs.rows[:ROWS]), gather(pairs.partners[:ROWS])], path)
             return
+        both = decoded.unpaired("train", 1)
+        chosen = np.concatenate([both.rows[: ROWS // 2], both.others[: ROWS // 2]])
+        clean = gather(chosen)
         columns = [
             recipe.augment(clean, decoded.preparation.size, numpy_generator(seed, "sheet", epoch), epoch, chosen)[0]
             for epoch in range(VERSIONS)

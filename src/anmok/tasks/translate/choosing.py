@@ -16,6 +16,7 @@ from anmok.data.picture_loaders import UnpairedLoader
 from anmok.data.prepare_pictures import PreparedPictures, prepare_pictures
 from anmok.engine.devices import Devices
 from anmok.networks import OF_TASK, build
+from anmok.networks.cyclegan import CycleGAN
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.recipe import choose_preparation, look
 from anmok.tasks.translate.learning import Translate
@@ -90,12 +91,14 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
     if network is None:
         seed_everything(asked.seed)
         network = _built(recipe, decoded.preparation)
-    ways = [AB, BA] if recipe.network == CYCLEGAN else [AB]
-    split = "val" if "val" in decoded.dataset.splits else "train"
-    watched = sides(decoded, split, ways, WATCHED)
+    game = CYCLEGAN if isinstance(network, CycleGAN) else PIX2PIX
+    if game != recipe.network:
+        raise UsageError("your network plays another game", got=type(network).__name__, fix=f"--net {game}")
+    judged = "val" in decoded.dataset.splits
+    watched = sides(decoded, "val" if judged else "train", [AB, BA] if game == CYCLEGAN else [AB], WATCHED)
     domains = decoded.dataset.classes or DOMAINS
     train = _train(decoded, recipe, {"seed": asked.seed, "augment": recipe.augment, "workers": asked.workers})
-    return Translate(network, decoded.preparation, devices, recipe, domains, train, watched, asked.seed)
+    return Translate(network, decoded.preparation, devices, recipe, domains, train, watched, judged, asked.seed)
 
 
 def _train(decoded: PreparedPictures, recipe: TranslateRecipe, settings: Mapping[str, Any]) -> Any:

@@ -42,7 +42,8 @@ class Translate:
         recipe: how to train.
         domains: what A and B are called.
         train: batches of A with, as targets, partners or any pictures of B.
-        watched: pictures whose translations are measured and shown after each epoch.
+        watched: pictures whose translations are shown after each epoch.
+        judged: they are validation pictures, so that their figures say something.
         seed: of the pools' choices.
 
     Attributes:
@@ -62,10 +63,11 @@ class Translate:
         domains: Sequence[str],
         train: Batches | None = None,
         watched: Sequence[Side] = (),
+        judged: bool = True,
         seed: int = 0,
     ) -> None:
         self.network, self.preparation, self.devices, self.recipe = network, preparation, devices, recipe
-        self.domains, self.train, self.watched = tuple(domains), train, watched
+        self.domains, self.train, self.watched, self.judged = tuple(domains), train, watched, judged
         self._normalise = Normalise(preparation)
         self.game: Game = _game(network, recipe, self.normalise, seed)
         self.way = AB
@@ -155,7 +157,7 @@ class Translate:
             self.network.train(training)
 
     def evaluate(self) -> Mapping[str, float]:
-        """After an epoch: a page for the album; how far watched pictures are from their partners, or come back."""
+        """After an epoch: a page for the album; validation pictures against partners, and there and back."""
         self._epochs += 1
         figures, page = {}, []
         for side in self.watched:
@@ -169,7 +171,7 @@ class Translate:
                 figures[f"val_cycle_{side.way}"] = difference(back, pictures).mean()
         if page:
             self.album.add(self._epochs, np.concatenate(page))
-        return {name: float(value) for name, value in figures.items()}
+        return {name: float(value) for name, value in figures.items()} if self.judged else {}
 
 
 def _game(network: nn.Module, recipe: TranslateRecipe, normalise: Any, seed: int) -> Game:
