@@ -32,12 +32,19 @@ def test_check_finds_nothing_wrong(photographs: Path, capsys: pytest.CaptureFixt
     assert found["accounts"]["files"] == {"seen": 24, "used": 24, "quarantined": 0, "skipped": 0}
 
 
-def test_check_exits_1_on_findings_and_names_them(photographs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_exits_1_on_findings_and_names_them(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     bad = photographs / "cat" / "bad.jpg"
     bad.write_text("<html></html>")
     try:
         assert run(["check", str(photographs)]) == 1
-        assert "bad.jpg" in capsys.readouterr().out
+        told = capsys.readouterr().out
+        assert "bad.jpg" in told and "written: runs/check/photos.html" in told
+        assert "bad.jpg" in (tmp_path / "runs" / "check" / "photos.html").read_text()
+        monkeypatch.chdir(photographs)
+        assert run(["check", "."]) == 1 and not (photographs / "runs").exists()
     finally:
         bad.unlink()
 

@@ -1,5 +1,6 @@
 import gzip
 import io
+import re
 import shutil
 import stat
 import struct
@@ -322,3 +323,11 @@ def test_what_is_no_archive(tmp_path):
         (tmp_path / name).write_bytes(b"no archive")
         with pytest.raises(DataError):
             load_data(tmp_path / name)
+
+
+def test_a_fault_inside_is_told_by_the_archives_name(tmp_path, cache):
+    path = tmp_path / "data.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("train-images-idx3-ubyte", b"\0\0\x08\x03 and no more")
+    with pytest.raises(DataError, match=re.escape(f"{path}, train-images-idx3-ubyte")):
+        load_data(path, format="idx")

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from time import monotonic
 
-from tests.faults import mutations, oddities, planted
+from tests.faults import mutations, odd_beside, oddities, planted
 
 MUTATIONS, DISTINCT, EACH = 2000, 5000, 60
 
@@ -47,6 +47,8 @@ def _mutations(folder: Path, part: int, seed: int) -> list[str]:
 
 def _oddities(folder: Path, part: int, seed: int) -> list[str]:
     count, complaints = oddities.run(folder)
+    more, others = odd_beside.run(folder)
+    count, complaints = count + more, [*complaints, *others]
     print(f"G6: {count} legal oddities, {count - len(complaints)} read as they should be")
     return complaints if count >= 60 else [*complaints, f"only {count} oddities"]
 

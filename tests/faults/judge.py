@@ -14,11 +14,15 @@ import numpy as np
 
 from anmok.core.errors import DataError, UsageError
 from anmok.core.preparation import Preparation
+from anmok.core.targets import Frame, Partner
 from anmok.core.types import Dataset, Entry, Quarantined
 from anmok.data.load import load_data
+from anmok.data.masks_statistics import measure_masks
+from anmok.data.prepare_pictures import prepare_pictures
 from anmok.data.walk import readable
 from anmok.tasks.pictures import decode_all
 from tests.contracts.test_formats import tree_hash
+from tests.faults import beside, objects
 from tests.faults.ledger import Key, Ledger
 
 LONGEST = 20.0  # seconds: longer is a hang
@@ -45,13 +49,12 @@ def guarded(seconds: float = LONGEST) -> Iterator[None]:
 def judge(root: Path, ledger: Ledger, workers: int = 0) -> tuple[list[str], str, float]:
     """(complaints, "used" or "refused" or "broken", seconds)."""
     before, started, refusal, dataset = tree_hash(root), monotonic(), None, None
+    place = ledger.path or root
     complaints: list[str] = []
     try:
         with guarded(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            dataset = load_data(root)
-            grey = Preparation(8, 8, channels=1, mean=(0.5,), std=(0.5,))
-            dataset = decode_all(dataset, grey, workers=workers).dataset
+            dataset = _read_whole(load_data(place), workers)
             accounts = dataset.accounts()
     except (DataError, UsageError) as error:
         refusal = error
@@ -68,6 +71,15 @@ def judge(root: Path, ledger: Ledger, workers: int = 0) -> tuple[list[str], str,
         return _of_refusal(refusal, root, ledger), "refused", seconds
     assert dataset is not None
     return _of_dataset(dataset, accounts, ledger), "used", seconds
+
+
+def _read_whole(dataset: Dataset, workers: int) -> Dataset:
+    """The data set less everything that cannot be read: pictures, partners, masks."""
+    grey = Preparation(8, 8, channels=1, mean=(0.5,), std=(0.5,))
+    if any(isinstance(entry.target, Partner) for entry in dataset.entries):
+        return prepare_pictures(dataset, grey, workers=workers).dataset
+    dataset = decode_all(dataset, grey, workers=workers).dataset
+    return dataset if dataset.masks is None or dataset.task != "segment" else measure_masks(dataset)[0]
 
 
 def _of_refusal(error: DataError | UsageError, root: Path, ledger: Ledger) -> list[str]:
@@ -93,12 +105,14 @@ def _of_dataset(dataset: Dataset, accounts: dict[str, dict[str, int]], ledger: L
     if dataset.format != ledger.format:
         complaints.append(f"read as {dataset.format}, not {ledger.format}")
         return complaints
+    if ledger.format in beside.KINDS or ledger.spoilt_rows is not None:
+        return complaints + _told_in_full(dataset) + _of_pictures(dataset, accounts, ledger)
     used = {_key(entry, dataset): entry for entry in dataset.entries}
     for key, (label, pixels) in ledger.good.items():
         entry = used.get(_printed(key))
         if entry is None:
             complaints.append(f"lost: {key}")
-        elif label is not None and dataset.classes[entry.target] != label:
+        elif isinstance(label, str) and dataset.classes[entry.target] != label:
             complaints.append(f"{key} became {dataset.classes[entry.target]}, is {label}")
         elif pixels is not None and not np.array_equal(dataset.pictures.read(entry.locator)[..., 0], pixels):
             complaints.append(f"other pixels: {key}")
@@ -110,6 +124,36 @@ def _of_dataset(dataset: Dataset, accounts: dict[str, dict[str, int]], ledger: L
     good = {_printed(key) for key in ledger.good}
     complaints += [f"used, though bad: {key}" for key in sorted(used.keys() - good - doubtful, key=str)]
     return complaints
+
+
+def _of_pictures(dataset: Dataset, accounts: dict[str, dict[str, int]], ledger: Ledger) -> list[str]:
+    """Pictures with something beside them: what is told of each, and who is named where it cannot be used."""
+    used = {entry.id: entry for entry in dataset.entries}
+    complaints = [f"used, though bad: {key}" for key in used if key not in ledger.good]
+    for key, (target, pixels) in ledger.good.items():
+        entry = used.get(str(key))
+        if entry is None:
+            complaints.append(f"lost: {key}")
+        elif pixels is not None and not _same(dataset.pictures.read(entry.locator), pixels):
+            complaints.append(f"other pixels: {key}")
+        elif isinstance(target, tuple) and objects.told(entry.target, dataset.classes) != target:
+            complaints.append(f"{key} holds {objects.told(entry.target, dataset.classes)}, not {target}")
+        elif isinstance(target, np.ndarray):
+            shown = dataset.masks.classes(entry.target, Frame(target.shape)) if dataset.masks else np.zeros(0)
+            names = np.array([int(name) for name in dataset.classes])
+            if not np.array_equal(names[shown], target):
+                complaints.append(f"another map: {key}")
+    words = " ".join(f"{item.path} {item.reason}" for item in dataset.set_aside)
+    complaints += [f"not named: {key}" for key in ledger.bad if Path(str(key)).stem not in words]
+    if ledger.spoilt_rows is not None:
+        aside, most = accounts["rows"]["quarantined"], ledger.spoilt_rows + ledger.lost_rows
+        if not ledger.spoilt_rows <= aside <= most:
+            complaints.append(f"{aside} rows set aside, {ledger.spoilt_rows} to {most} are bad")
+    return complaints
+
+
+def _same(found: np.ndarray, pixels: np.ndarray) -> bool:
+    return np.array_equal(found[..., 0] if pixels.ndim == 2 else found, pixels)
 
 
 def _aside(dataset: Dataset) -> tuple[Quarantined, ...]:

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from tests.contracts.format_writers import WRITERS, items
+from tests.contracts.object_writers import OBJECT_WRITERS, scenes
 from tests.contracts.test_formats import count_files, damage
-from tests.faults import numbers, pictures
+from tests.faults import archived, beside, numbers, objects, pictures
 from tests.faults.judge import judge
 from tests.faults.ledger import Ledger
 
-KINDS = ("class_folders", "csv", "csv_pixels", "flat_folder", "idx", "blind")
+PACKED = ("coco", "csv_boxes", "csv_pixels", "idx", "masks", "voc", "yolo")  # without links and pipes
+KINDS = ("class_folders", "csv", "csv_pixels", "flat_folder", "idx", "blind", *OBJECT_WRITERS, *beside.KINDS, "archive")
 _BLIND = ("flip", "cut", "grow", "delete", "copy", "line", "cell", "stray", "fifo", "link", "empty")
 _JUNK = (b"", b"\0", b'"', b"\xff\xfe", b",,", b"\n", b"\r", b"../..", b"-1", b"NaN", b";", b" ")
 
@@ -52,12 +54,21 @@ def build(root: Path, kind: str, rng: np.random.Generator) -> Ledger:
         return numbers.build_csv_pixels(root, rng)
     if kind == "idx":
         return numbers.build_idx(root, rng)
+    if kind in OBJECT_WRITERS:
+        return objects.build(root, kind, rng)
+    if kind in beside.KINDS:
+        return beside.build(root, kind, rng)
+    if kind == "archive":
+        return archived.pack(root / "inner", build(root / "inner", str(rng.choice(PACKED)), rng), rng)
     return pictures.build(root, kind, rng) if kind != "blind" else _blind(root, rng)
 
 
 def _blind(root: Path, rng: np.random.Generator) -> Ledger:
-    name = str(rng.choice(sorted(WRITERS)))
-    WRITERS[name](root, items(bool(rng.integers(2))))
+    name = str(rng.choice(sorted({**WRITERS, **OBJECT_WRITERS})))
+    if name in WRITERS:
+        WRITERS[name](root, items(bool(rng.integers(2))))
+    else:
+        OBJECT_WRITERS[name](root, scenes(6))
     story = [name]
     for _ in range(int(rng.integers(1, 5))):
         how, where, at = str(rng.choice(_BLIND)), *map(int, rng.integers(0, 10**6, 2))

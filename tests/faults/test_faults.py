@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from anmok.core.types import Dataset
-from tests.faults import judge, mutations, oddities, planted
+from tests.faults import judge, mutations, odd_beside, oddities, planted
 
 
 @pytest.fixture(autouse=True)
@@ -17,9 +17,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_mutations_are_refused_or_accounted_for(tmp_path: Path) -> None:
-    tally = mutations.run(tmp_path / "data", 100, seed=1)
+    tally = mutations.run(tmp_path / "data", 112, seed=1)
     assert tally.complaints == [] and tally.longest < judge.LONGEST
-    assert tally.planted > 100 and sum(tally.outcomes.values()) == 100
+    assert tally.planted > 100 and sum(tally.outcomes.values()) == 112
 
 
 def test_legal_oddities_are_read(tmp_path: Path) -> None:
@@ -27,9 +27,14 @@ def test_legal_oddities_are_read(tmp_path: Path) -> None:
     assert count >= 60 and complaints == []
 
 
+def test_legal_oddities_of_boxes_masks_partners_and_archives_are_read(tmp_path: Path) -> None:
+    count, complaints = odd_beside.run(tmp_path)
+    assert count >= 25 and complaints == []
+
+
 def test_planted_faults_are_found_and_named(tmp_path: Path) -> None:
     count, found, complaints = planted.run(tmp_path / "data")
-    assert count >= 40 and found == count and complaints == []
+    assert count >= 60 and found == count and complaints == []
 
 
 def _drops_one(dataset: Dataset) -> Dataset:
@@ -71,6 +76,10 @@ def _writes(dataset: Dataset) -> Dataset:
         (_says_no_fix, "csv", "does not say all"),
         (_sets_all_aside, "csv", "refused for nothing"),
         (_crashes, "idx", "traceback KeyError"),
+        (_drops_one, "coco", "lost"),
+        (_swaps_labels, "yolo", "holds"),
+        (_forgets_a_quarantine, "voc", "not named"),
+        (_drops_one, "masks", "lost"),
         (_writes, "class_folders", "the source was changed"),
     ],
 )

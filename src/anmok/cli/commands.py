@@ -55,7 +55,10 @@ def check_command(
     data
         A folder, a CSV, IDX files, an archive of these, or the name of a known data set such as fashion-mnist.
     """
-    found = _verb("check")(data, quiet=quiet or json, **_given(settings))
+    given = _given(settings)
+    if not json and "html" not in given:
+        given["html"] = _verb("check", "default_page")(data)
+    found = _verb("check")(data, quiet=quiet or json, **given)
     print(show.as_json(found.to_json()) if json else show.check_text(found))
     return 1 if found.spoils else 0
 
@@ -153,7 +156,7 @@ def predict_command(
         for row in show.answer_rows(answers, given.get("top", 1)):
             print(show.as_json(row, indent=None))
     elif "to" not in given:
-        show.print_answers(answers, given.get("top"))
+        show.print_answers(answers, given.get("top", 1))
     unsure = sum(answer.sure is False for answer in answers)
     if unsure and not quiet:
         print(f'"I don\'t know" for {unsure} of {len(answers)}: the run is too unsure', file=sys.stderr)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,8 +42,8 @@ def load_data(
 
     Args:
         path: a folder, a file, an archive (.zip, .tar, .tar.gz …), or the name of a known data set: "fashion-mnist",
-            "fashion-mnist-small", "samples"; or of one that is made when it is asked for: "scenes", "scenes-96",
-            "scenes-192", "domains", "noisy", "masked".
+            "fashion-mnist-small", "samples"; or of one that is made when it is asked for: "collages", "scenes",
+            "scenes-96", "scenes-192", "domains", "noisy", "masked".
         task: what the data is for, where it fits more than one: masks drawn from COCO's outlines for "segment", say.
             Pictures of any kind serve to "reconstruct" and to "generate".
         format: the format's name, where it should not be recognised.
@@ -75,14 +77,29 @@ def load_data(
     source, note = Source(place, options), ""
     if place.is_file() and is_archive(place):
         source, note = Source(extracted(place), options), f"inside the archive {place.name}: "
-    name = format if format is not None else recognise(source)[0]
-    if not _serves(name, task):
-        raise UsageError(
-            f"the format {name} does not serve this task", got=task, allowed=", ".join(FORMATS[name].tasks)
-        )
-    dataset = _for_task(FORMATS[name]().read(source), task)
-    dataset.accounts()
+    with _named_inside(place, source.root) if note else nullcontext():
+        name = format if format is not None else recognise(source)[0]
+        if not _serves(name, task):
+            raise UsageError(
+                f"the format {name} does not serve this task", got=task, allowed=", ".join(FORMATS[name].tasks)
+            )
+        dataset = _for_task(FORMATS[name]().read(source), task)
+        dataset.accounts()
     return replace(dataset, why=note + dataset.why)
+
+
+@contextmanager
+def _named_inside(place: Path, root: Path) -> Iterator[None]:
+    """Errors about what was extracted from an archive name the archive: nobody knows where it was extracted to."""
+    try:
+        yield
+    except (DataError, UsageError) as error:
+        if error.path is None or not Path(error.path).is_relative_to(root):
+            raise
+        inside = Path(error.path).relative_to(root)
+        path = f"{place}, {inside}" if inside.parts else place
+        told = type(error)(error.what, path=path, line=error.line, got=error.got, allowed=error.allowed, fix=error.fix)
+        raise told from error
 
 
 def _built(path: str | Path, task: str | None) -> Dataset | None:

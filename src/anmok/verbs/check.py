@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from anmok.core.errors import UsageError
+from anmok.core.files import naming_the_cause
 from anmok.core.types import Dataset
 from anmok.data.check import Check, check_data
 from anmok.data.convert import write_data
@@ -28,6 +30,7 @@ from anmok.tasks.published import preparation_of
 from anmok.tasks.recipe import choose_preparation, choose_recipe, choose_transfer, look
 from anmok.verbs.check_page import write_check_page
 from anmok.verbs.check_targets import SeenTargets, are_pairs, decode_pairs, look_at_targets, read_masks
+from anmok.verbs.setting import named_after
 from anmok.verbs.settings import CheckSettings, TrainSettings
 from anmok.verbs.terminal import Terminal
 
@@ -85,9 +88,20 @@ def check(data: str | Path, *, quiet: bool = True, **settings: Any) -> Check:
     if asked.to is not None:
         found = replace(found, written=asdict(write_data(dataset, asked.to[1], asked.to[0])))
     if asked.html is not None:
+        with naming_the_cause(asked.html):
+            asked.html.parent.mkdir(parents=True, exist_ok=True)
         page = write_check_page(asked.html, found, problems, looked.decoded if looked else None)
         found = replace(found, html=str(page))
     return found
+
+
+def default_page(data: str) -> Path | None:
+    """Where `anmok check` puts its page unless it is told: `runs/check/NAME.html`.
+
+    None where that would be inside the data, or nothing can be written here.
+    """
+    page, root = Path("runs") / "check" / f"{named_after(data)}.html", Path(data).expanduser().resolve()
+    return page if os.access(Path.cwd(), os.W_OK) and not page.resolve().is_relative_to(root) else None
 
 
 def _look(dataset: Dataset, asked: CheckSettings, terminal: Terminal) -> Looked:

@@ -18,9 +18,10 @@ from anmok.verbs.contest_figure import draw_contest
 from anmok.verbs.contest_page import write_contest
 from anmok.verbs.evaluate import labelled_pictures
 from anmok.verbs.run import Run, load
+from anmok.verbs.setting import named_after
 from anmok.verbs.settings import CompareSettings, EvalSettings
 from anmok.verbs.terminal import Terminal
-from anmok.verbs.train import named_after, train
+from anmok.verbs.train import train
 
 DRAWN = (".png", ".svg", ".html")
 TIMED = 20  # pictures that each network answers, one at a time

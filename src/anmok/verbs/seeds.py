@@ -12,9 +12,10 @@ from typing import Any
 from anmok.core.errors import UsageError
 from anmok.core.files import write_json
 from anmok.verbs.run import Run
+from anmok.verbs.setting import named_after
 from anmok.verbs.settings import TrainSettings
 from anmok.verbs.terminal import Terminal
-from anmok.verbs.train import named_after, train
+from anmok.verbs.train import train
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,12 @@ def plain_name(name: str | None) -> str | None:
     return name
 
 
+def named_after(data: str) -> str:
+    """A folder name from the data's own name."""
+    stem = re.sub(r"\.(zip|tar|tgz|gz|bz2|xz|csv)", "", Path(data).expanduser().resolve().name) if data else ""
+    return re.sub(r'[/\\\0:*?"<>|]', "_", stem).strip(". ") or "run"
+
+
 class Settings(BaseModel):
     """What all verbs share: unknown names are refused, and the nearest known one is named."""
 

@@ -24,7 +24,7 @@ from anmok.verbs.setting import (
 )
 
 AUTO = "auto"
-TaskName = Literal["classify", "segment", "detect", "reconstruct", "generate", "translate"]
+TaskName = Literal["classify", "multilabel", "segment", "detect", "reconstruct", "generate", "translate"]
 
 
 class CheckSettings(DataSettings):
@@ -39,7 +39,7 @@ class CheckSettings(DataSettings):
     labels: bool = Field(True, description="Look for labels that are probably wrong; --no-labels saves the time.")
     group_by: str | None = Field(None, description=GROUP_BY)
     augment: bool = Field(False, description="Also measure which augmentation keeps a picture's class.")
-    html: Path | None = Field(None, description="Write what was found, with pictures, to this HTML file.")
+    html: Path | None = Field(None, description="HTML file for what was found; the command's default: in runs/check.")
     split: Path | None = Field(None, description="Write a split without leaks here, for anmok train --split.")
     val: Share = Field(0.1, description="Share of the training pictures kept for validation by --split.")
     test: Share = Field(0.1, description="Share of all pictures kept for the test by --split.")
@@ -61,7 +61,7 @@ class TrainSettings(DataSettings):
     lr: Annotated[float, Field(gt=0)] | None = Field(None, description="Highest learning rate of the schedule.")
     weight_decay: Annotated[float, Field(ge=0)] | None = Field(None, description="On kernels and matrices only.")
     label_smoothing: Share | None = only(
-        "classify", default=None, description="Share of every target spread over all classes."
+        "classify", "multilabel", default=None, description="Share of every target spread over all classes."
     )
     average: Share | None = Field(None, description="Decay a step of averaged weights (EMA); 0 turns it off.")
     patience: Count | None = Field(None, description="Stop after this many epochs without a better validation figure.")
@@ -72,7 +72,7 @@ class TrainSettings(DataSettings):
     colour: Annotated[float, Field(ge=0, le=1)] | None = Field(None, description="Change of brightness and colour.")
     cutout: Annotated[float, Field(ge=0, le=1)] | None = Field(None, description="Grey square, share of the side.")
     mixup: Annotated[float, Field(ge=0, le=10)] | None = only(
-        "classify", default=None, description="α of blended pairs; 0 turns it off."
+        "classify", "multilabel", default=None, description="α of blended pairs; 0 turns it off."
     )
     flip_vertical: bool | None = only(
         "segment", "detect", default=None, description="Also mirror up and down, where nothing in pictures is upright."
@@ -98,15 +98,15 @@ class TrainSettings(DataSettings):
         description="Learn on windows of large pictures, answer tile by tile; default: by the structures' size.",
     )  # fmt: skip
     balance: Literal["none", "weights", "sampling"] | None = only(
-        "classify", "segment", default=None,
+        "classify", "multilabel", "segment", default=None,
         description="Of uneven classes: weigh rare ones up, or draw all equally often; default: by measurement.",
     )  # fmt: skip
     weights: str | None = only(
-        "classify", "segment", default=None,
+        "classify", "multilabel", "segment", default=None,
         description="Start from published weights: imagenet, or random; default: published ones for photographs.",
     )  # fmt: skip
     freeze: Annotated[str, Field(pattern=r"^(all|none|\d+)$")] | None = only(
-        "classify", default=None,
+        "classify", "multilabel", default=None,
         description="Of a pretrained network learns only the last layer (all frozen), everything (none), or all but "
         "so many first blocks; default: all, with --time none.",
     )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +25,7 @@ from anmok.verbs.opened import load_weights
 from anmok.verbs.planning import TrainingPlan, new_plan, save_plan, saved_plan
 from anmok.verbs.reporting import write_training_report
 from anmok.verbs.run import Run
+from anmok.verbs.setting import named_after
 from anmok.verbs.settings import TrainSettings
 from anmok.verbs.tensorboard import TensorBoard, tensorboard_is_here
 from anmok.verbs.terminal import Terminal, figures_line
@@ -183,9 +183,3 @@ def _known(figures: Mapping[str, Interval]) -> dict[str, dict[str, Any]]:
                for part, value in figure.items()}
         for name, figure in plain.items()
     }  # fmt: skip
-
-
-def named_after(data: str) -> str:
-    """A folder name from the data's own name."""
-    stem = re.sub(r"\.(zip|tar|tgz|gz|bz2|xz|csv)", "", Path(data).expanduser().resolve().name) if data else ""
-    return re.sub(r'[/\\\0:*?"<>|]', "_", stem).strip(". ") or "run"
