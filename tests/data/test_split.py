@@ -2,11 +2,13 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anmok.core.errors import DataError, UsageError
+from anmok.core.targets import Labels
 from anmok.core.types import Dataset, Entry
 from anmok.data.split import assign_splits, load_split, part_sizes, save_split
 
@@ -183,3 +185,30 @@ def test_damaged_splits_are_refused(content, words, tmp_path):
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(DataError, match=words):
         load_split(dataset([1, 1]), path)
+
+
+def test_several_labels_are_kept_in_proportion_the_rarest_too():
+    rng = np.random.default_rng(0)
+    chances = np.array([0.5, 0.3, 0.1, 0.02])
+    shown = rng.random((500, 4)) < chances
+    entries = [Entry(f"{i}.png", i, Labels(tuple(np.flatnonzero(row)))) for i, row in enumerate(shown)]
+    dataset = Dataset(Path("x"), "csv", "multilabel", tuple("abcd"), entries, None, seen=500, unit="rows")
+    split = assign_splits(dataset, val=0.2, test=0.2, seed=3)
+    assert all(abs(split.splits[name] - share) <= 4 for name, share in {"train": 300, "val": 100, "test": 100}.items())
+    totals = shown.sum(0)
+    for name, share in (("train", 0.6), ("val", 0.2), ("test", 0.2)):
+        held = np.zeros(4, int)
+        for entry in split.split(name):
+            held[list(entry.target.numbers)] += 1
+        assert (np.abs(held - share * totals) <= np.maximum(1.0, 0.03 * totals)).all(), (name, held, totals)
+    assert split.entries == assign_splits(dataset, val=0.2, test=0.2, seed=3).entries
+    assert split.entries != assign_splits(dataset, val=0.2, test=0.2, seed=4).entries
+
+
+def test_groups_of_several_labels_stay_together():
+    entries = [Entry(f"{i}.png", i, Labels((i % 3,)), group=str(i // 5)) for i in range(60)]
+    dataset = Dataset(Path("x"), "csv", "multilabel", tuple("abc"), entries, None, seen=60, unit="rows")
+    sides = {}
+    for entry in assign_splits(dataset).entries:
+        sides.setdefault(entry.group, set()).add(entry.split)
+    assert all(len(one) == 1 for one in sides.values()) and set.union(*sides.values()) == {"train", "val", "test"}

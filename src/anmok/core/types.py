@@ -237,6 +237,7 @@ class Prediction:
     objects: Any = None  # which object each pixel belongs to, int32 (H, W), 0 = none
     picture: Any = None  # uint8 (H, W, C): what was generated, reconstructed or translated, or a mask to look at
     error: str | None = None  # why there is no answer
+    found: tuple[str, ...] | None = None  # those of `labels` it is said to show, where that may be several, or none
     sure: bool | None = None  # False: below the run's threshold, where "I don't know" is the better answer
 
 

@@ -104,6 +104,12 @@ def _domains(task: str) -> Dataset:
     return domains()
 
 
+def _collages(task: str) -> Dataset:
+    from anmok.data.samples.collages import collages
+
+    return collages()
+
+
 def _damaged(how: str) -> Built:
     def make(task: str) -> Dataset:
         from anmok.data.samples.damaged import damaged
@@ -117,6 +123,7 @@ BUILT: dict[str, Built] = {
     "scenes": _scenes(128, 600, 200),
     "scenes-96": _scenes(96, 600, 200),
     "scenes-192": _scenes(192, 1000, 300),
+    "collages": Built(("multilabel",), _collages),
     "domains": Built(("translate",), _domains),
     "noisy": _damaged("noise"),
     "masked": _damaged("strokes"),

@@ -39,7 +39,8 @@ class Loader:
     Args:
         source: decoded pictures by row.
         rows: the split's rows in `source`.
-        targets: one target per entry of `rows`: int64 class ids. Loaders of other tasks say what theirs are.
+        targets: one target per entry of `rows`: int64 class ids (N,), or zeros and ones, float32 (N, C), where
+            pictures may show several classes. Loaders of other tasks say what theirs are.
         ids: one id per entry of `rows`.
         size: side in pixels of the pictures handed out, at most the stored side.
         batch_size: pictures in a batch; training drops the smaller last one, evaluation keeps it.

@@ -20,6 +20,7 @@ from typing import Any
 from anmok.core.errors import UsageError
 from anmok.core.files import whole_file
 from anmok.core.types import Prediction
+from anmok.report.label_tables import flat_rows, joined, nested_row, told
 
 ROWS_AT_ONCE = 4096  # rows of a Parquet row group, held in memory together
 
@@ -40,12 +41,17 @@ def columns(top: int = 1) -> list[str]:
     return ["id", "label", "score", *more, "sure", "error"]
 
 
-def rows(predictions: Iterable[Prediction], top: int = 1) -> Iterator[Row]:
+def rows(predictions: Iterable[Prediction], top: int = 1, several: bool = False) -> Iterator[Row]:
     """One row a prediction, with every column of `columns(top)`; what is not known is None.
+
+    `several`: answers may name several classes, see `anmok.report.label_tables`.
 
     >>> next(rows([Prediction("a.jpg", ("cat", "dog"), (0.9, 0.1))]))
     {'id': 'a.jpg', 'label': 'cat', 'score': 0.9, 'sure': None, 'error': None}
     """
+    if several:
+        yield from map(nested_row, predictions)
+        return
     names = columns(top)
     for prediction in predictions:
         row: Row = dict.fromkeys(names)
@@ -68,6 +74,9 @@ def terminal_rows(predictions: Iterable[Prediction], top: int = 1) -> Iterator[l
         if prediction.error is not None:
             yield [prediction.id, prediction.error, *[""] * (top - 1)]
             continue
+        if prediction.found is not None:
+            yield [prediction.id, told(prediction), *[""] * (top - 1)]
+            continue
         cells = [f"{label} {100 * score:.1f} %" for label, score in _likeliest(prediction, top)]
         if prediction.sure is False and cells:
             cells[0] = f"{UNSURE} ({cells[0]})"
@@ -79,39 +88,43 @@ def _likeliest(prediction: Prediction, top: int) -> list[tuple[str, float]]:
     return list(zip(labels, scores, strict=True))[:top]
 
 
-def write_csv(path: str | Path, predictions: Iterable[Prediction], top: int = 1) -> int:
+def write_csv(path: str | Path, predictions: Iterable[Prediction], top: int = 1, several: bool = False) -> int:
     """Write CSV (UTF-8, comma, one heading line; RFC 4180 quoting); returns the number of rows."""
+    names, found = flat_rows(predictions) if several else (columns(top), rows(predictions, top))
     with whole_file(path) as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
-        writer = csv.DictWriter(text, columns(top), lineterminator="\n")
+        writer = csv.DictWriter(text, names, lineterminator="\n")
         writer.writeheader()
         count = 0
-        for row in rows(predictions, top):
+        for row in found:
+            if several:
+                row["labels"] = joined(row["labels"])
             writer.writerow({name: _cell(value) for name, value in row.items()})
             count += 1
     return count
 
 
-def write_json_lines(path: str | Path, predictions: Iterable[Prediction], top: int = 1) -> int:
+def write_json_lines(path: str | Path, predictions: Iterable[Prediction], top: int = 1, several: bool = False) -> int:
     """Write one JSON object a line (UTF-8); returns the number of rows."""
     with whole_file(path) as file, io.TextIOWrapper(file, encoding="utf-8", newline="\n") as text:
         count = 0
-        for row in rows(predictions, top):
+        for row in rows(predictions, top, several):
             plain = {name: _encodable(value) for name, value in row.items()}
             text.write(json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n")
             count += 1
     return count
 
 
-def write_parquet(path: str | Path, predictions: Iterable[Prediction], top: int = 1) -> int:
-    """Write Parquet (text columns, float64 scores, zstd); returns the number of rows."""
+def write_parquet(path: str | Path, predictions: Iterable[Prediction], top: int = 1, several: bool = False) -> int:
+    """Write Parquet (text columns, lists of labels, float64 scores, zstd); returns the number of rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    numbers = {"sure": pa.bool_(), **{name: pa.float64() for name in columns(top) if name.startswith("score")}}
-    kinds = [(name, numbers.get(name, pa.string())) for name in columns(top)]
+    names, found = flat_rows(predictions) if several else (columns(top), rows(predictions, top))
+    kinds_of = {"sure": pa.bool_(), "labels": pa.list_(pa.string())}
+    kinds_of |= {name: pa.float64() for name in names if name.startswith("score")}
+    kinds = [(name, kinds_of.get(name, pa.string())) for name in names]
     schema = pa.schema(kinds)
     count = 0
-    found = rows(predictions, top)
     with whole_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         while group := list(itertools.islice(found, ROWS_AT_ONCE)):
             plain = [{name: _encodable(value) for name, value in row.items()} for row in group]
@@ -128,8 +141,12 @@ WRITERS: dict[str, Callable[..., int]] = {
 }
 
 
-def write_predictions(path: str | Path, predictions: Iterable[Prediction], top: int = 1) -> int:
+def write_predictions(path: str | Path, predictions: Iterable[Prediction], top: int = 1, several: bool = False) -> int:
     """Write predictions in the format that the file's ending names: .csv, .jsonl, .ndjson or .parquet.
+
+    Args:
+        top: classes a picture.
+        several: answers may name several classes; then all found are written, whatever `top`.
 
     Returns:
         The number of rows.
@@ -142,11 +159,15 @@ def write_predictions(path: str | Path, predictions: Iterable[Prediction], top: 
     if writer is None:
         raise UsageError("the ending names no table format", path=path, got=repr(Path(path).suffix),
                          allowed=", ".join(WRITERS))  # fmt: skip
-    return writer(path, predictions, top)
+    return writer(path, predictions, top, several)
 
 
 def _encodable(value: Any) -> Any:
     """File names that are no UTF-8 reach Python as lone surrogates, which no table can hold: shown as \\udcXX."""
+    if isinstance(value, dict):
+        return {_encodable(name): part for name, part in value.items()}
+    if isinstance(value, list):
+        return [_encodable(part) for part in value]
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 

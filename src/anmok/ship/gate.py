@@ -139,10 +139,23 @@ def _classes(one: Prediction, other: Prediction) -> tuple[bool, float]:
     if not expected or expected.keys() != found.keys():
         return False, 1.0
     distance = float(np.abs([expected[name] - found[name] for name in expected]).max())
+    if one.found is not None or other.found is not None:
+        return _same_found(one, other, expected, found, distance), distance
     first, answer = one.labels[0], other.labels[0]  # type: ignore[index]
     tied = expected[first] - expected[answer] <= TIED and distance <= FLOAT32
     flips = distance <= FLOAT32 and _straddle(one, other)
     return (first == answer or tied) and (one.sure == other.sure or flips), distance
+
+
+def _same_found(
+    one: Prediction, other: Prediction, expected: dict[str, float], found: dict[str, float], distance: float
+) -> bool:
+    """Whether both name the same classes, but for those whose threshold lies between two nearly equal scores."""
+    if one.found is None or other.found is None:
+        return False
+    torn = set(one.found) ^ set(other.found)
+    straddled = all((expected[name] > found[name]) == (name in one.found) for name in torn)
+    return not torn or (distance <= FLOAT32 and straddled)
 
 
 def _straddle(one: Prediction, other: Prediction) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from anmok.core.preparation import Preparation, centre_crop
+from anmok.core.targets import Labels
 from anmok.core.types import Dataset, Entry
 from anmok.data import cache
 from anmok.data.augment import Augment
@@ -41,7 +42,7 @@ class Decoded:
         """
         chosen = [i for i, entry in enumerate(self.dataset.entries) if split is None or entry.split == split]
         entries: Sequence[Entry] = [self.dataset.entries[i] for i in chosen]
-        targets = np.array([-1 if entry.target is None else entry.target for entry in entries], np.int64)
+        targets = targets_of(entries, len(self.dataset.classes))
         ids = [entry.id for entry in entries]
         rows = self.rows[np.array(chosen, int)]
         settings = (self.source, rows, targets, ids, self.preparation.size, batch, seed, augment, workers)
@@ -67,6 +68,16 @@ class Decoded:
     def _some(self, count: int) -> np.ndarray:
         train = np.array([i for i, entry in enumerate(self.dataset.entries) if entry.split == "train"], int)
         return self.source.gather(self.rows[train[:: max(1, len(train) // count)][:count]])
+
+
+def targets_of(entries: Sequence[Entry], classes: int) -> np.ndarray:
+    """Class ids int64 (N,), -1 for none; where pictures may show several classes, zeros and ones, float32 (N, C)."""
+    if not any(isinstance(entry.target, Labels) for entry in entries):
+        return np.array([-1 if entry.target is None else entry.target for entry in entries], np.int64)
+    shown = np.zeros((len(entries), classes), np.float32)
+    for row, entry in zip(shown, entries, strict=True):
+        row[list(entry.target.numbers)] = 1
+    return shown
 
 
 def decode_all(

@@ -31,7 +31,12 @@ def draw_sheet(columns: Sequence[np.ndarray], path: Path) -> None:
 
 
 def of_different_classes(targets: np.ndarray) -> np.ndarray:
-    """Positions (n,) of the first picture of each class, then second ones, up to `ROWS`; `targets`: class ids (N,)."""
+    """Positions (n,) of the first picture of each class, then second ones, up to `ROWS`; `targets`: class ids (N,).
+
+    Of targets that may name several classes, zeros and ones (N, C), the first counts.
+    """
+    if targets.ndim > 1:
+        targets = np.where(targets.any(1), targets.argmax(1), targets.shape[1])
     order = np.argsort(targets, kind="stable")
     ordered = targets[order]
     turn = np.arange(len(ordered)) - np.searchsorted(ordered, ordered)  # how many of its class came before

@@ -4,7 +4,8 @@
 SOURCE.md; `make.py` made the files.
 
 What else is bundled is built from these garments when it is asked for, always alike: `scenes.py` (for segment and
-detect), `domains.py` (for translate), `damaged.py` (pairs for reconstruct). `anmok.data.known` gives them their names.
+detect), `domains.py` (for translate), `damaged.py` (pairs for reconstruct), `collages.py` (for multilabel).
+`anmok.data.known` gives them their names.
 """
 
 from __future__ import annotations

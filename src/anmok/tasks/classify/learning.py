@@ -19,8 +19,7 @@ from anmok.core.task import Batches, Phase, Plan, Stage
 from anmok.core.types import Batch, Prediction
 from anmok.data.augment import blend
 from anmok.engine.devices import Devices
-from anmok.losses.cross_entropy import cross_entropy, mixed_targets
-from anmok.metrics.precision_recall import macro_recall
+from anmok.tasks.classify.objective import Objective, OneClass
 from anmok.tasks.focus import Focus
 from anmok.tasks.normalise import Normalise
 from anmok.tasks.optimizers import build_optimizer, one_cycle
@@ -41,6 +40,7 @@ class Classify:
         train, val: batches; `val` in order and not augmented.
         weights: of each class in the loss; None: all count alike.
         focus: where to note what the network thinks of each training picture; None: nowhere.
+        objective: what the logits mean; None: that a picture is of one class.
 
     Attributes:
         temperature: what logits are divided by before they become probabilities.
@@ -61,10 +61,11 @@ class Classify:
         val: Batches | None = None,
         weights: Sequence[float] | None = None,
         focus: Focus | None = None,
+        objective: Objective | None = None,
     ) -> None:
         self.network, self.classes, self.preparation, self.devices = network, tuple(classes), preparation, devices
         self.recipe, self.train, self.val, self.weights = recipe, train, val, weights
-        self.focus = focus
+        self.focus, self.objective = focus, objective or OneClass()
         self.mirror = recipe is not None and recipe.mirror
         self.temperature: float = 1.0
         self.threshold: float | None = None
@@ -95,7 +96,7 @@ class Classify:
 
     def _fit(self) -> Stage:
         assert self.recipe is not None and self.train is not None
-        judged_by = "val_accuracy" if self.recipe.balance == "none" else "val_macro_recall"
+        judged_by = self.objective.monitor(self.recipe.balance)
         return Stage(
             "fit",
             self.train,
@@ -113,27 +114,28 @@ class Classify:
         return self._normalise(pictures)
 
     def loss(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Smoothed cross entropy of an augmented batch, and how many answers were right (unmixed batches)."""
+        """The objective's loss of an augmented batch; smoothed cross entropy where a picture is of one class."""
         assert self.recipe is not None
         x = blend(self.normalise(batch.pictures), batch.extra)
         targets = batch.targets
         if "partner" in batch.extra:
             partners = targets[torch.as_tensor(batch.extra["partner"])]
-            targets = mixed_targets(targets, partners, batch.extra["weight"], len(self.classes))
+            targets = self.objective.mixed(targets, partners, batch.extra["weight"], len(self.classes))
         outputs = self.network(x)
         logits, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
         if self.focus is not None:
             self.focus.learned(batch.extra["positions"], logits, batch.targets)
         weight = None if self.weights is None else logits.new_tensor(self.weights, dtype=torch.float32)
-        loss = cross_entropy(logits, targets, self.recipe.label_smoothing, weight)
+        loss = self.objective.loss(logits, targets, self.recipe.label_smoothing, weight)
         for side in auxiliary:
             if side is not None:
-                loss = loss + AUXILIARY_WEIGHT * cross_entropy(side, targets, self.recipe.label_smoothing, weight)
+                aside = self.objective.loss(side, targets, self.recipe.label_smoothing, weight)
+                loss = loss + AUXILIARY_WEIGHT * aside
         return {"loss": loss}
 
     def to_explain(self, x: Tensor, target: int | None) -> tuple[nn.Module, int | None]:
-        """The network itself, and the class named."""
-        return self.network, target
+        """The network itself, and the class named; or what the objective makes of them."""
+        return self.objective.to_explain(self.network, x, target)
 
     @torch.no_grad()
     def logits(self, batch: Batch) -> Tensor:
@@ -156,23 +158,16 @@ class Classify:
             self.network.train(training)
 
     def collect(self, batches: Iterable[Batch]) -> tuple[np.ndarray, np.ndarray]:
-        """Logits float32 (N, classes) and targets int64 (N,) of all batches, in order."""
+        """Logits float32 (N, classes) and targets, int64 (N,) or as the loader has them, of all batches, in order."""
         parts = [(logits.numpy(), batch.targets.numpy()) for batch, logits in self.answers(batches)]
         return np.concatenate([logits for logits, _ in parts]), np.concatenate([targets for _, targets in parts])
 
     def evaluate(self) -> Mapping[str, float]:
-        """Loss (nats, unsmoothed) and accuracy on the validation split; with balanced classes macro recall too."""
+        """The objective's figures of the validation split."""
         assert self.val is not None
         logits, targets = (torch.from_numpy(array) for array in self.collect(self.val.epoch(0)))
-        right = (logits.argmax(1) == targets).float().mean()
-        figures = {"val_loss": cross_entropy(logits, targets).item(), "val_accuracy": right.item()}
-        if self.recipe is None or self.recipe.balance == "none":
-            return figures
-        recall = macro_recall(targets.numpy(), logits.numpy()) if logits.isfinite().all() else float("nan")
-        return figures | {"val_macro_recall": recall}
+        return self.objective.figures(logits, targets, "none" if self.recipe is None else self.recipe.balance)
 
     def predictions(self, batch: Batch, logits: Tensor) -> Iterator[Prediction]:
         """Labels and probabilities of one batch, the likeliest first."""
-        scores, order = (logits / self.temperature).softmax(1).sort(dim=1, descending=True, stable=True)
-        for name, row, ranks in zip(batch.ids, scores.tolist(), order.tolist(), strict=True):
-            yield Prediction(name, tuple(self.classes[rank] for rank in ranks), tuple(row))
+        return self.objective.predictions(batch.ids, logits / self.temperature, self.classes)

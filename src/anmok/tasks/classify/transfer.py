@@ -56,12 +56,13 @@ class Transfer(Classify):
         identity = identity_of(self, self.pictures)
         looks = views(self.recipe, AUGMENTED, self.seed)
         parts = [features(self, self.train.source, self.train.rows, view, identity) for view in looks]
-        targets = np.tile(np.asarray(self.train.targets), len(parts))
+        targets = np.concatenate([np.asarray(self.train.targets)] * len(parts))
         validation = None
         if self.val is not None:
             known = features(self, self.val.source, self.val.rows, looks[0], identity)
             validation = known, np.asarray(self.val.targets)
-        head = fit_head(np.concatenate(parts), targets, len(self.classes), validation, self.weights)
+        loss_of = self.objective.head_loss
+        head = fit_head(np.concatenate(parts), targets, len(self.classes), validation, self.weights, loss_of)
         layer = last_layer(self.network, len(self.classes))
         with torch.no_grad():
             layer.weight.copy_(head.weight)
