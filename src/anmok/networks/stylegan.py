@@ -123,7 +123,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor | None, styles: Tensor) -> Tensor:
         """(N, before, S/2, S/2) or nothing, (N, 2, D) → (N, channels, S, S)."""
-        x = self.const.expand(len(styles), -1, -1, -1) if x is None else self.conv1(x)
+        x = self.const.expand(styles.shape[0], -1, -1, -1) if x is None else self.conv1(x)
         x = self.epilogue1(x, styles[:, 0])
         return self.epilogue2(self.conv2(x), styles[:, 1])
 

@@ -144,7 +144,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor | None, picture: Tensor | None, styles: Tensor) -> tuple[Tensor, Tensor]:
         """Maps and picture of half the size, styles (N, 3, D) → maps and picture of this size."""
         if x is None or picture is None:
-            x = self.const.expand(len(styles), -1, -1, -1)
+            x = self.const.expand(styles.shape[0], -1, -1, -1)
         else:
             x, picture = self.conv1(x, styles[:, 0]), doubled(picture)
         x = self.conv2(x, styles[:, 1])

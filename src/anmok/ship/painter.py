@@ -64,8 +64,9 @@ class Painter:
 
     def _drawn(self, asked: np.ndarray) -> Any:
         outputs = self.engine.run(asked)
-        if PICTURES not in outputs:
-            raise ArtefactError("the graph gives no pictures", path=self.path, got=", ".join(outputs), allowed=PICTURES)
+        if PICTURES not in outputs or len(outputs[PICTURES]) != len(asked):
+            got = ", ".join(f"{name} {found.shape}" for name, found in outputs.items())
+            raise ArtefactError("the graph does not give one picture a code", path=self.path, got=got, allowed=PICTURES)
         return outputs[PICTURES]
 
 

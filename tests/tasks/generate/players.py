@@ -22,9 +22,9 @@ def patterns(count: int, seed: int) -> np.ndarray:
 
 def write(root: Path, train: int = 40, val: int = 24) -> Path:
     for split, count, seed in (("train", train, 0), ("val", val, 1), ("test", val, 2)):
-        folder = root / split / "patterns"
-        folder.mkdir(parents=True)
         for number, picture in enumerate(patterns(count, seed)):
+            folder = root / split / "ab"[number % 2]
+            folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(picture).save(folder / f"{number:03d}.png")
     return root
 

@@ -127,7 +127,6 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(chosen: dict, data: Path,
         ({"progressive": True, "net": "stylegan", "time": 60.0}, "epochs"),
         ({"optimizer": "muon"}, "Adam"),
         ({"rotate": 10.0}, "augmentation"),
-        ({"conditional": True}, "classes"),
         ({"features": "nowhere"}, "knows pictures"),
         ({"net": "resnet18"}, "generates"),
     ],
@@ -137,3 +136,8 @@ def test_what_does_not_fit_is_refused_by_name(settings: dict, says: str, data: P
     with pytest.raises((UsageError, DataError), match=says):
         anmok.train(data, project=tmp_path, **asked)
     assert not list(tmp_path.glob("generate/*"))
+
+
+def test_loose_pictures_have_no_classes_to_draw_by(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="classes"):
+        anmok.train(data / "train" / "a", project=tmp_path, **{**QUICK, "conditional": True})
