@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -213,6 +214,29 @@ def test_eight_bits_that_cost_too_much_are_refused(run: anmok.Run, tmp_path: Pat
     with pytest.raises(ParityError, match=r"accuracy 100.0% in float32, .* in 8 bits on \d+ pictures; 3 of 16"):
         anmok.export(run, int8=True, out=tmp_path / "small.anmok")
     assert not list(tmp_path.iterdir())
+
+
+def test_ones_own_pictures_serve_for_ranges_or_for_accuracy(photographs: Path, tmp_path: Path, monkeypatch) -> None:
+    from anmok.data.load import load_data
+    from anmok.verbs import int8
+
+    class Enough(Exception):
+        pass
+
+    asked: list[set[str]] = []
+
+    def noted(entries, *_):
+        asked.append({entry.id for entry in entries})
+        if len(asked) == 2:
+            raise Enough
+        return None, None
+
+    monkeypatch.setattr(int8, "_pixels", noted)
+    own, draft = load_data(photographs), SimpleNamespace(manifest=SimpleNamespace(task="classify", preparation=None))
+    with pytest.raises(Enough):
+        int8.in_int8(draft, None, own, own, 0.01, tmp_path)  # type: ignore[arg-type]
+    ranges, judged = asked
+    assert not ranges & judged and len(ranges | judged) == len(own.entries) and abs(len(ranges) - len(judged)) < 2
 
 
 def test_eight_bits_need_pictures(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def in_int8(
     Args:
         draft: in float32, as ONNX, found to answer as the run does.
         form: puts an ONNX graph into the form that is to be shipped.
-        calibrating: training pictures.
+        calibrating: training pictures; where it is `judging`, every second one of these.
         judging: others, with or without labels.
 
     Raises:
@@ -84,6 +84,8 @@ def in_int8(
     """
     if draft.manifest.task != "classify":
         raise UsageError("8 bits are for classifiers so far", got=draft.manifest.task, fix="leave --int8 out")
+    if calibrating is judging and len(judging.entries) > 1:  # the person's own pictures: none serves for both
+        calibrating, judging = (replace(judging, entries=judging.entries[first::2]) for first in (0, 1))
     preparation = draft.manifest.preparation
     ranges, _ = _pixels(_spread(calibrating.entries, _CALIBRATING), calibrating, preparation)
     pixels, used = _pixels(_spread(judging.entries, _JUDGING), judging, preparation)
