@@ -74,7 +74,8 @@ def pyramid_pool(x: Tensor, levels: Sequence[int] = LEVELS) -> Tensor:
 def pyramid_pool_regions(x: Tensor, regions: Sequence[Tensor], stride: int, levels: Sequence[int] = LEVELS) -> Tensor:
     """`pyramid_pool` of every region of maps (N, C, H, W): (R, C · 50).
 
-    A region covers every cell it touches, at least one. Regions of the same number of cells are pooled together.
+    A region covers every cell it touches, at least one. All bins of all regions are looked up at once: the largest
+    value in a window is that of the four windows in its corners whose sides are the largest powers of two that fit.
     """
     rows, columns = x.shape[2:]
     number = torch.cat([torch.full((len(own),), i, device=x.device) for i, own in enumerate(regions)])
@@ -83,14 +84,58 @@ def pyramid_pool_regions(x: Tensor, regions: Sequence[Tensor], stride: int, leve
     first = torch.minimum(first, first.new_tensor([columns - 1, rows - 1])).long()
     last = torch.minimum((boxes[:, 2:] / stride).ceil(), boxes.new_tensor([columns, rows])).long()
     extent = torch.maximum(last - first, torch.ones_like(first))  # columns, rows of cells
-    out = x.new_zeros(len(boxes), x.shape[1] * sum(level**2 for level in levels))
-    for width, height in torch.unique(extent, dim=0).tolist():
-        mine = (extent == extent.new_tensor([width, height])).all(1).nonzero().flatten()
-        right = first[mine, 0, None] + torch.arange(width, device=x.device)  # K, width
-        down = first[mine, 1, None] + torch.arange(height, device=x.device)  # K, height
-        cells = x[number[mine, None, None], :, down[:, :, None], right[:, None, :]].permute(0, 3, 1, 2)
-        out = out.index_copy(0, mine, pyramid_pool(cells, levels))
-    return out
+    maxima = _maxima(x)
+    pooled = [_bin_maxima(maxima, number, first, extent, level) for level in sorted(levels)]
+    return torch.cat([bins.movedim(3, 1).flatten(1) for bins in pooled], 1)
+
+
+def _maxima(x: Tensor) -> Tensor:
+    """Maps (N, C, h, w) → (a, b, N, h, w, C): at (a, b), the largest value in the window of 2^a × 2^b cells from each
+    cell on; of windows that reach outside, nothing is promised."""
+
+    def doubled(table: Tensor, step: int, dim: int) -> Tensor:
+        beyond = (torch.arange(table.shape[dim], device=x.device) + step).clamp(max=table.shape[dim] - 1)
+        return torch.maximum(table, table.index_select(dim, beyond))
+
+    down = [x.permute(0, 2, 3, 1)]
+    for a in range(x.shape[2].bit_length() - 1):
+        down.append(doubled(down[-1], 2**a, 1))
+    found = []
+    for table in down:
+        across = [table]
+        for b in range(x.shape[3].bit_length() - 1):
+            across.append(doubled(across[-1], 2**b, 2))
+        found.append(torch.stack(across))
+    return torch.stack(found)
+
+
+def _bin_maxima(maxima: Tensor, number: Tensor, first: Tensor, extent: Tensor, level: int) -> Tensor:
+    """The largest value in each of `bins` of each region: (R, level, level, C).
+
+    Args:
+        maxima: of `_maxima`.
+        number: int64 (R,): whose map.
+        first, extent: int64 (R, 2): column and row of a region's first cell, and its columns and rows.
+        level: bins a side.
+    """
+    place = torch.arange(level, device=maxima.device)
+    start = first[:, :, None] + place * extent[:, :, None] // level  # R, 2, level
+    stop = first[:, :, None] - (-(place + 1) * extent[:, :, None] // level)
+    power = (stop - start).float().log2().floor().long()
+    other = stop - 2**power  # where the window of that side starts that ends with the bin
+    (x1, y1), (x2, y2) = start.unbind(1), other.unbind(1)
+    b, a = power.unbind(1)
+    _, count, maps, rows, columns, channels = maxima.shape
+    table = maxima.reshape(-1, channels)
+    best = None
+    for y in (y1, y2):
+        for x in (x1, x2):
+            at = (a[:, :, None] * count + b[:, None, :]) * maps + number[:, None, None]
+            at = (at * rows + y[:, :, None]) * columns + x[:, None, :]  # R, level, level
+            value = table.index_select(0, at.flatten())
+            best = value if best is None else torch.maximum(best, value)
+    assert best is not None
+    return best.view(len(first), level, level, channels)
 
 
 def context_window(

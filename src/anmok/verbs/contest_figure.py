@@ -52,7 +52,7 @@ def contest_figure(found: Contest) -> Figure:
             axes.spines[side].set_visible(False)
     top = 1 - 0.30 / (1.9 + 0.52 * count)
     figure.text(0.015, top, f"Side by side: {found.task}", fontsize=15, fontweight="bold", color=INK, va="center")
-    said = f"{found.data}: {found.pictures:,} test pictures; {found.machine.get('cpu', '')}"
+    said = f"{Path(found.data).name}: {found.pictures:,} test pictures; {found.machine.get('cpu', '')}"
     figure.text(0.985, top, said, fontsize=9, color=INK, ha="right", va="center")
     return figure
 

@@ -83,12 +83,9 @@ def test_stages_run_in_the_papers_order_and_say_what_they_found(run: anmok.Run) 
         assert not torch.equal(run.network.roi_heads.stds[1], torch.tensor([0.1, 0.1, 0.2, 0.2]))
 
 
-@pytest.mark.parametrize("number", [2, -1])
-def test_killed_in_any_stage_it_ends_with_the_same_bits(
-    run: anmok.Run, data: Path, tmp_path: Path, number: int
-) -> None:
+def test_killed_between_stages_it_ends_with_the_same_bits(run: anmok.Run, data: Path, tmp_path: Path) -> None:
     net = run.card["recipe"]["network"]
-    number = number if number > 0 else len(STAGES[net])
+    number = {"rcnn": 3, "sppnet": 4, "fast_rcnn": 3}[net]  # before the SVMs, the box regression, the descent
     with pytest.raises(Killed):
         anmok.train(data, net=net, project=tmp_path, name="killed", callbacks=[KilledIn(number)], **ALWAYS)
     folder = tmp_path / "detect" / "killed"
