@@ -57,7 +57,7 @@ def render_check(content: CheckContent) -> str:
         section("look", "Worth a look", *map(_problem, others)),
         data(ReportContent(content.title, data=content.data)),
         section("looks", "How they look", facts(content.looks)),
-        section("objects", "What the boxes are like", *map(_histogram, content.histograms)),
+        section("objects", "What is annotated", *map(_histogram, content.histograms)),
         section("next", "What training would choose", facts(content.settings), _command(content.command)),
     ]
     verdict = notes([f"{len(spoiling)} of {len(content.problems)} findings would spoil training"] if spoiling else [])

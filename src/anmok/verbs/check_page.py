@@ -13,7 +13,7 @@ from anmok.data.problems import Problem
 from anmok.report import content
 from anmok.report.check_page import CheckContent, ShownProblem, write_check
 from anmok.tasks.pictures import Decoded
-from anmok.verbs import check_boxes
+from anmok.verbs import check_boxes, check_masks
 from anmok.verbs.card import now
 
 SHOWN_PER_CLASS, SHOWN_PER_PROBLEM, SIDE_BY_SIDE = 6, 24, 4  # pictures, groups, pictures of a group
@@ -29,7 +29,7 @@ def write_check_page(path: Path, found: Check, problems: Sequence[Problem], deco
             data=_data(found, decoded),
             problems=[_shown(problem, decoded) for problem in problems],
             looks=_looks(found.statistics),
-            histograms=check_boxes.histograms(found.statistics),
+            histograms=[*check_boxes.histograms(found.statistics), *check_masks.histograms(found.statistics)],
             settings={name: str(value) for name, value in found.settings.items()},
             command=found.suggestion,
             created=now(),
@@ -67,6 +67,8 @@ def _samples(decoded: Decoded | None) -> dict[str, list[np.ndarray]]:
         return {}
     if check_boxes.has_boxes(decoded.dataset):
         return check_boxes.samples(decoded.dataset)
+    if check_masks.has_masks(decoded.dataset):
+        return check_masks.samples(decoded.dataset)
     targets = np.array([e.target if isinstance(e.target, int) else -1 for e in decoded.dataset.entries], int)
     samples = {}
     for index, name in enumerate(decoded.dataset.classes):
@@ -89,13 +91,15 @@ def _shown(problem: Problem, decoded: Decoded | None) -> ShownProblem:
 
 
 def _pictures(decoded: Decoded, problem: Problem, chosen: np.ndarray) -> Sequence[np.ndarray]:
-    """These pictures as they were decoded, or with their boxes, those marked that the problem is about."""
+    """These pictures as they were decoded, with their boxes (those marked that the problem is about), or masks."""
     plain: Sequence[np.ndarray] = decoded.source.gather(decoded.rows[chosen])
     dataset = decoded.dataset
-    if not check_boxes.has_boxes(dataset):
-        return plain
-    shown = [check_boxes.with_boxes(dataset, k, check_boxes.concerned(problem.kind, dataset.entries[k].target))
-             for k in chosen.tolist()]  # fmt: skip
+    shown: Sequence[np.ndarray | None] = plain
+    if check_boxes.has_boxes(dataset):
+        shown = [check_boxes.with_boxes(dataset, k, check_boxes.concerned(problem.kind, dataset.entries[k].target))
+                 for k in chosen.tolist()]  # fmt: skip
+    elif check_masks.has_masks(dataset):
+        shown = [check_masks.with_mask(dataset, k) for k in chosen.tolist()]
     return [other if picture is None else picture for picture, other in zip(shown, plain, strict=True)]
 
 

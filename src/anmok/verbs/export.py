@@ -17,6 +17,7 @@ from typing import Any
 from torch import nn
 
 from anmok.core.errors import DataError, ParityError, UsageError
+from anmok.core.preparation import Preparation
 from anmok.core.types import Dataset, Entry, Pictures
 from anmok.data.load import load_data
 from anmok.data.split import load_split
@@ -101,7 +102,9 @@ def _found(
     draft = _draft(one, cargo_of(one))
     write_artefact(place, replace(draft, graph=form(draft.graph)))
     shipped = read_artefact(place)
-    found: dict[str, Parity | Loss] = {**_judged(one, shipped, {"odd pictures": _odd(folder), **own.corpus}, terminal)}
+    found: dict[str, Parity | Loss] = {
+        **_judged(one, shipped, {"odd pictures": _odd(folder, one.preparation), **own.corpus}, terminal)
+    }
     if asked.int8:
         if own.judging is None or own.calibrating is None:
             raise UsageError("8 bits are measured on pictures", got="a network without a run", fix="--data PICTURES")
@@ -162,8 +165,11 @@ class _Corpus:
     names: Sequence[str]
 
 
-def _odd(folder: Path) -> _Corpus:
-    paths = [str(path) for path in make_odd_pictures(folder)]
+def _odd(folder: Path, preparation: Preparation) -> _Corpus:
+    """Odd pictures; where networks see every pixel of them, not the huge ones: that would take minutes and show no
+    more."""
+    made = make_odd_pictures(folder, huge=False) if preparation.fit == "window" else make_odd_pictures(folder)
+    paths = [str(path) for path in made]
     return _Corpus(PathPictures(), paths, [Path(path).name for path in paths])
 
 

@@ -11,7 +11,7 @@ from anmok.core.types import Batch
 from anmok.data.stores import ArrayPictures
 from anmok.metrics.instances import match_objects
 from anmok.tasks.segment.answering import answers
-from anmok.tasks.segment.instances import with_seams
+from anmok.tasks.segment.instances import WIDTH, with_seams
 from tests.tasks.segment.pointwise import CLASSES, model
 
 
@@ -36,7 +36,7 @@ def test_targets_have_seams_where_objects_touch_and_nowhere_unjudged() -> None:
     targets = torch.from_numpy((objects > 0).astype(np.int64))
     targets[0, 20] = 255
     found = with_seams(targets, objects, seam=4)
-    expected = touching(objects[0], instances.WIDTH)
+    expected = touching(objects[0], WIDTH)
     expected[20] = False
     assert np.array_equal(found[0].numpy() == 4, expected) and expected.any()
     assert torch.equal(found[found != 4], targets[found != 4])

@@ -102,6 +102,18 @@ def _asked() -> tuple[np.ndarray, object]:
     return painting(20, 20)[0], Asked("a", (20, 20))
 
 
+@pytest.fixture(autouse=True)
+def few_odd_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of them: tests of the gate answer all."""
+
+    def made(folder: Path, **_: object) -> list[Path]:
+        Image.fromarray(painting(70, 50)[0]).save(folder / "odd.png")
+        (folder / "empty.png").touch()
+        return [folder / "odd.png", folder / "empty.png"]
+
+    monkeypatch.setattr(verb, "make_odd_pictures", made)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> anmok.Run:
     torch.set_num_threads(1)

@@ -20,12 +20,13 @@ from anmok.tasks._kind import Asked, Cargo, Inquiry, Plan, Voice
 from anmok.tasks.detect import choosing, history
 from anmok.tasks.detect.answering import answers, wants_overlays, write
 from anmok.tasks.detect.drawing import truth
-from anmok.tasks.detect.duel import Duel, judged
+from anmok.tasks.detect.duel import judged
 from anmok.tasks.detect.learning import Detect
 from anmok.tasks.detect.measuring import Measured, measure, report_of
 from anmok.tasks.detect.page import fill
 from anmok.tasks.detect.shipping import cargo
 from anmok.tasks.detect.timing import timed
+from anmok.tasks.duel import ShareDuel
 from anmok.tasks.sheet import ROWS, SHOWN_SIDE, VERSIONS, draw_sheet
 
 __all__ = ["Detect", "Detection", "Interval"]
@@ -84,7 +85,7 @@ class Detection:
         found = self.measure(inquiry.model, decoded, split, inquiry.asked.batch)
         return found, report_of(found, inquiry.model.classes)
 
-    def duel(self, names: tuple[str, str], first: Measured, second: Measured) -> Duel:
+    def duel(self, names: tuple[str, str], first: Measured, second: Measured) -> ShareDuel:
         """The interval of the difference, pictures drawn in pairs."""
         return judged(names, first, second)
 

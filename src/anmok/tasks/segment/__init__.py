@@ -14,11 +14,12 @@ from anmok.core.types import Dataset, Pictures, Prediction, Report
 from anmok.engine.devices import Devices
 from anmok.report.content import ReportContent
 from anmok.tasks._kind import Asked, Cargo, Inquiry, Plan, Voice
+from anmok.tasks.duel import ShareDuel
 from anmok.tasks.segment import choosing
 from anmok.tasks.segment.answering import answers
 from anmok.tasks.segment.augmentation import draw_augmentation
 from anmok.tasks.segment.colours import overlaid
-from anmok.tasks.segment.duel import Duel, judged
+from anmok.tasks.segment.duel import judged
 from anmok.tasks.segment.evaluating import report_of
 from anmok.tasks.segment.learning import Segment
 from anmok.tasks.segment.measuring import Measured, measure
@@ -78,7 +79,7 @@ class Segmentation:
         found = measure(inquiry.model, decoded.dataset, split, inquiry.asked.batch)
         return found, report_of(found, inquiry.model.classes)
 
-    def duel(self, names: tuple[str, str], first: Measured, second: Measured) -> Duel:
+    def duel(self, names: tuple[str, str], first: Measured, second: Measured) -> ShareDuel:
         """Intervals of the differences, pictures drawn in pairs."""
         return judged(names, first, second)
 

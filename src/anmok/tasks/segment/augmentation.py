@@ -24,7 +24,7 @@ def draw_augmentation(decoded: DecodedMasks, recipe: SegmentRecipe, seed: int, p
     place = {entry.id: k for k, entry in enumerate(few.dataset.entries)}
     columns = [_shown(pixels[middle], masks[middle])]
     for version in range(VERSIONS):
-        loader = few.training(len(pixels), recipe.augment, seed=seed)
+        loader = few.masks("train", len(pixels), seed=seed, augment=recipe.augment)
         (batch,) = list(loader.epoch(version))
         order = np.argsort([place[name] for name in batch.ids])
         moved = batch.pictures.permute(0, 2, 3, 1).numpy()[order]

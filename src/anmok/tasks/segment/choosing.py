@@ -178,8 +178,8 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
             in_channels=preparation.channels,
             weights=recipe.pretrained,
         )
-    train = decoded.training(recipe.batch, recipe.augment, seed=asked.seed, workers=asked.workers)
-    val = decoded.judged("val", AT_ONCE) if "val" in decoded.dataset.splits else None
+    train = decoded.masks("train", recipe.batch, seed=asked.seed, augment=recipe.augment, workers=asked.workers)
+    val = decoded.masks("val", AT_ONCE) if "val" in decoded.dataset.splits else None
     weights = None
     if recipe.balance == "weights":
         pixels = np.bincount(decoded.sample()[1].ravel(), minlength=IGNORE + 1)[: len(classes)]
