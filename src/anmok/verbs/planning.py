@@ -27,6 +27,7 @@ from anmok.verbs.settings_file import read_settings_file
 from anmok.verbs.terminal import Terminal
 
 FINGERPRINT = "state/fingerprint.json"
+SHRUNK = 0.5  # of a split must be left when copies are kept together, else likeness says nothing about copies
 _MAY_CHANGE = {"resume", "device", "workers", "save_every"}  # settings a resumed run may be given anew
 
 
@@ -100,6 +101,9 @@ def _without_torn_copies(plan: TrainingPlan, whole: Dataset, terminal: Terminal)
         return plan
     sides = {e.id: e.split for e in split_data(plan.copies.joined(whole), plan.settings).entries}
     dataset = replace(plan.found, entries=[replace(e, split=sides[e.id]) for e in plan.found.entries])
+    if any(dataset.splits.get(name, 0) < SHRUNK * count for name, count in plan.found.splits.items()):
+        terminal.say("pictures are so alike that keeping those together would leave a split almost empty: it stays")
+        return plan
     again = plan.kind.plan(dataset, plan.settings, Terminal(quiet=True))
     those = "a picture and its copies were" if len(torn) == 1 else f"{len(torn):,} pictures and their copies were"
     terminal.say(f"{those} on two sides of the split; it is cut anew, copies together: {_splits(dataset)}")
