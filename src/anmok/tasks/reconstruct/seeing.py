@@ -98,7 +98,7 @@ def drawn(model: Reconstruct) -> View | None:
 
 def colours_of(classes: Sequence[str]) -> np.ndarray | None:
     """A colour a class, uint8 (classes, 3); None where there are none, or too many to tell apart."""
-    return palette()[: len(classes)] if 1 < len(classes) <= 20 else None
+    return palette()[1 : len(classes) + 1] if 1 < len(classes) <= 20 else None  # the first is black
 
 
 def legend(classes: Sequence[str]) -> Mapping[str, tuple[int, int, int]]:
