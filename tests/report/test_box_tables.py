@@ -58,10 +58,11 @@ def test_an_unknown_ending_is_refused_and_nothing_is_written(tmp_path: Path) -> 
 
 
 def test_the_terminal_counts_by_class_and_lists_the_surest_where_asked() -> None:
-    rows = list(terminal_rows(ANSWERS, listed=1))
+    rows = list(terminal_rows(ANSWERS, top=2))
     assert rows == [
         ["가.jpg", "2", "1 cat, 1 dog"],
         ["", "", "cat 91.2 %  at 1, 2 to 30, 40"],
+        ["", "", "dog 50.0 %  at 0, 0 to 7, 9"],
         ["empty.jpg", "0", "nothing"],
         ["broken.jpg", "", "is empty, a picture has bytes"],
     ]

@@ -20,12 +20,13 @@ import anmok
 from anmok.cli import SHIPPED
 from anmok.core.errors import UsageError
 from anmok.core.types import Pictures, Prediction
-from anmok.report import tables
+from anmok.report import box_tables, tables
 from anmok.ship.runtime import load_model
 from anmok.verbs.places import Answer, answers_for
 from anmok.verbs.prepared import find, of_file, settled
 from anmok.verbs.shipped import shipped_answers
 
+_TASKS = ("classify", "detect")  # whose answers are tables
 _FIRST = 16  # rows that decide how wide the table's first columns are
 
 
@@ -81,21 +82,22 @@ def predict(arguments: Sequence[str]) -> int | None:
         if asks_shipped:
             raise
         return None
-    answer = _answerer(asked)
-    return None if answer is None else _answer(asked, answer)
+    found = _answerer(asked)
+    return None if found is None else _answer(asked, *found)
 
 
-def _answerer(asked: argparse.Namespace) -> Answer | None:
-    """Who answers, if it can be done here."""
+def _answerer(asked: argparse.Namespace) -> tuple[Answer, str] | None:
+    """Who answers, and for which task, if it can be done here."""
     settings = {"batch": asked.batch, "top": asked.top, "threshold": asked.reject_below}
     if asked.to is not None and asked.to.suffix.lower() not in tables.WRITERS:
         return None  # a folder of class maps, boxes as JSON: the tasks write these
     if asked.engine is not None:
         if not asked.model.endswith(SHIPPED):
             return None
-        return partial(shipped_answers, load_model(asked.model, asked.engine), **settings)
+        model = load_model(asked.model, asked.engine)
+        return partial(shipped_answers, model, **settings), model.manifest.task
     found = of_file(asked.model) if asked.model.endswith(SHIPPED) else find(asked.model)
-    if found is None or found.needs_torch or found.task != "classify":
+    if found is None or found.needs_torch or found.task not in _TASKS:
         return None
     say = (lambda _: None) if asked.quiet or asked.json else _note
 
@@ -103,18 +105,21 @@ def _answerer(asked: argparse.Namespace) -> Answer | None:
         ready = settled(found, pictures, locators, say)
         return ready.answers(pictures, locators, names, **settings)
 
-    return answer
+    return answer, found.task
 
 
-def _answer(asked: argparse.Namespace, answer: Answer) -> int:
+def _answer(asked: argparse.Namespace, answer: Answer, task: str) -> int:
     silent = asked.quiet or asked.json
     tally = _Tally()
     answers = tally.counted(answers_for(asked.pictures, answer, (lambda _: None) if silent else _note))
+    boxes = task == "detect"
     if asked.to is not None:
-        _write(asked.to, answers, asked.top)
+        _write(asked.to, answers, None if boxes else asked.top)
     elif asked.json:
-        for row in tables.rows(answers, asked.top):
+        for row in box_tables.picture_rows(answers) if boxes else tables.rows(answers, asked.top):
             print(json.dumps(row, ensure_ascii=False, default=str), flush=True)
+    elif boxes:
+        _print(box_tables.HEADING, box_tables.terminal_rows(answers, asked.top))
     else:
         _print(tables.heading(asked.top), tables.terminal_rows(answers, asked.top))
     if not asked.quiet:
@@ -161,9 +166,13 @@ def _note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _write(path: Path, answers: Iterable[Prediction], top: int) -> None:
+def _write(path: Path, answers: Iterable[Prediction], top: int | None) -> None:
+    """`top`: classes a picture; None: boxes are written."""
     try:
-        tables.write_predictions(path, answers, top)
+        if top is None:
+            box_tables.write_boxes(path, answers)
+        else:
+            tables.write_predictions(path, answers, top)
     except ModuleNotFoundError as error:
         raise UsageError(f"{path.suffix} tables need {error.name}, which is not installed", path=path,
                          allowed=".csv, .jsonl", fix=f"pip install {error.name}") from error  # fmt: skip

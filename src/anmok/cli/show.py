@@ -52,20 +52,20 @@ def answer_rows(answers: Sequence[Any], top: int) -> Iterable[Mapping[str, Any]]
     """What `--json` says of each picture: its likeliest classes, or all boxes in it."""
     from anmok.report import box_tables, tables
 
-    return box_tables.picture_rows(answers) if _are_boxes(answers) else tables.rows(answers, top)
+    return box_tables.picture_rows(answers) if _are_boxes(answers) else tables.rows(answers, top, _are_sets(answers))
 
 
-def print_answers(answers: Sequence[Any], top: int | None) -> None:
+def print_answers(answers: Sequence[Any], top: int) -> None:
     """A table of answers: the likeliest `top` classes, or how many objects of which class and the surest `top`."""
     from anmok.report import box_tables, tables
 
     if _are_boxes(answers):
-        print_table(box_tables.HEADING, box_tables.terminal_rows(answers, top or 0))
+        print_table(box_tables.HEADING, box_tables.terminal_rows(answers, top))
     elif any(answer.picture is not None and answer.labels is None for answer in answers):
         print_table(["id", "answer"], ([answer.id, answer.error or _size(answer.picture)] for answer in answers))
         print("Answers are pictures: --to FOLDER writes them.", file=sys.stderr)
     else:
-        print_table(tables.heading(top or 1), tables.terminal_rows(answers, top or 1))
+        print_table(tables.heading(top), tables.terminal_rows(answers, top))
 
 
 def _size(picture: Any) -> str:
@@ -74,6 +74,10 @@ def _size(picture: Any) -> str:
 
 def _are_boxes(answers: Sequence[Any]) -> bool:
     return any(answer.boxes is not None for answer in answers)
+
+
+def _are_sets(answers: Sequence[Any]) -> bool:
+    return any(answer.found is not None for answer in answers)
 
 
 def print_report(report: Any) -> None:

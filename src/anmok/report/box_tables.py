@@ -62,8 +62,8 @@ def picture_rows(predictions: Iterable[Prediction]) -> Iterator[dict[str, Any]]:
 HEADING = ("picture", "objects", "what")
 
 
-def terminal_rows(predictions: Iterable[Prediction], listed: int = 0) -> Iterator[list[str]]:
-    """A row a picture: how many objects of which class; then a row for each of its `listed` surest boxes.
+def terminal_rows(predictions: Iterable[Prediction], top: int = 1) -> Iterator[list[str]]:
+    """A row a picture: how many objects of which class; with `top` above 1, a row for each of its surest boxes too.
 
     >>> one = Prediction("a.jpg", ("cat", "dog", "cat"), (0.9, 0.8, 0.5), boxes=np.zeros((3, 4)))
     >>> list(terminal_rows([one, Prediction("b.jpg", error="is empty")]))
@@ -77,8 +77,8 @@ def terminal_rows(predictions: Iterable[Prediction], listed: int = 0) -> Iterato
         more = f" and {len(told) - _NAMED} classes more" if len(told) > _NAMED else ""
         words = ", ".join(f"{count:,} {name}" for name, count in told[:_NAMED]) + more
         yield [one.id, str(len(one.labels or ())), words or "nothing"]
-        for name, score, (left, top, right, bottom) in boxes_of(one)[:listed]:
-            where = f"{left:.0f}, {top:.0f} to {right:.0f}, {bottom:.0f}"
+        for name, score, box in boxes_of(one)[: top if top > 1 else 0]:
+            where = "{:.0f}, {:.0f} to {:.0f}, {:.0f}".format(*box)
             yield ["", "", f"{name} {100 * score:.1f} %  at {where}"]
 
 

@@ -1,0 +1,68 @@
+"""A shipped detector answers as the network does, from the file to boxes in the original's pixels."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from anmok.core.errors import UsageError
+from anmok.core.preparation import Preparation
+from anmok.data.stores import PathPictures
+from anmok.engine.devices import choose
+from anmok.networks import build
+from anmok.ship.artefact import Artefact, Manifest
+from anmok.ship.gate import compare
+from anmok.ship.graph import to_onnx
+from anmok.ship.runtime import Model
+from anmok.tasks.detect import Detect, Detection
+from anmok.tasks.detect.shipping import OUTPUTS
+from anmok.verbs.settings import PredictSettings
+from anmok.verbs.shipped import shipped_answers
+
+ROTATED = 6  # EXIF: the stored rows run from top to bottom on the right side
+
+
+@pytest.fixture
+def model() -> Detect:
+    torch.manual_seed(0)
+    network = build("anchor_free", num_classes=3, in_channels=3, width=16)
+    torch.nn.init.normal_(network.classes.last.weight, std=0.5)  # scores far apart, some of them high
+    model = Detect(network.eval(), ("ant", "bee", "cat"), Preparation(64, 64, 3, fit="pad"), choose("cpu", "float32"))
+    model.threshold = 0.02
+    return model
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    rng = np.random.default_rng(1)
+    for name, size in (("wide.png", (150, 70)), ("tall.jpg", (40, 90)), ("turned.jpg", (120, 50))):
+        picture = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).resize(size)
+        exif = Image.Exif()
+        if name == "turned.jpg":
+            exif[0x0112] = ROTATED
+        picture.save(tmp_path / name, exif=exif)
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
+    return [str(tmp_path / name) for name in ("wide.png", "tall.jpg", "broken.png", "turned.jpg")]
+
+
+def test_it_answers_as_the_network_does_in_upright_pixels(model: Detect, files: list[str]) -> None:
+    cargo = Detection().cargo(model)
+    graph = to_onnx(cargo.network, model.preparation, cargo.outputs)
+    shipped = Model(Artefact(Manifest("detect", "tiny", model.preparation, OUTPUTS, cargo.answers), graph))
+    asked = PredictSettings.of()
+    expected = list(Detection().answers(model, PathPictures(), files, files, asked))
+    found = list(shipped_answers(shipped, PathPictures(), files, files))
+    parity = compare(expected, found)
+    assert parity.holds and (parity.pictures, parity.refused) == (3, 1)
+    for answer, (width, height) in zip((found[0], found[1], found[3]), ((150, 70), (40, 90), (50, 120)), strict=True):
+        boxes = np.asarray(answer.boxes)
+        assert len(boxes) and boxes.min() >= 0 and boxes[:, 2].max() <= width and boxes[:, 3].max() <= height
+    assert np.asarray(found[3].boxes)[:, 3].max() > 60  # it stands upright: its boxes reach below its stored height
+
+
+def test_a_detector_that_wants_proposals_is_not_shipped(model: Detect) -> None:
+    model.network.takes_regions = True
+    with pytest.raises(UsageError, match="proposals"):
+        Detection().cargo(model)
