@@ -50,8 +50,8 @@ def assign_splits(dataset: Dataset, *, val: float = 0.15, test: float | None = N
         )
     cut = any(shares.values())
     warnings = _check_classes(dataset, pool) if cut else []
-    grouped = any(entry.group is not None or isinstance(entry.target, Labels) for entry in pool)
-    parts = (_cut_groups if grouped else _cut_singles)(pool, shares, seed)
+    grouped, several = any(e.group is not None for e in pool), any(isinstance(e.target, Labels) for e in pool)
+    parts = (_cut_groups if grouped else _cut_several if several else _cut_singles)(pool, shares, seed)
     chosen = {entry.id: part for part, entries in parts.items() for entry in entries}
     entries = [
         entry if part == entry.split else replace(entry, split=part)
@@ -151,11 +151,7 @@ def part_sizes(count: int, shares: Mapping[str, float]) -> dict[str, int]:
 
 
 def _cut_groups(pool: Sequence[Entry], shares: Mapping[str, float], seed: int) -> dict[str, list[Entry]]:
-    """Whole groups, the largest first, each to the part that lacks most of what the group holds.
-
-    A picture of several classes is such a group, too; those of the rarest class are placed first, while every part
-    still lacks some (iterative stratification: Sechidis, Tsoumakas & Vlahavas, 2011).
-    """
+    """Whole groups, the largest first, each to the part that lacks most of what the group holds."""
     groups: dict[str, list[Entry]] = defaultdict(list)
     for entry in pool:
         groups[f"entry/{entry.id}" if entry.group is None else f"group/{entry.group}"].append(entry)
@@ -163,12 +159,7 @@ def _cut_groups(pool: Sequence[Entry], shares: Mapping[str, float], seed: int) -
     wanted = {part: share for part, share in shares.items() if share} | {"train": 1 - sum(shares.values())}
     missing = {part: {stratum: share * totals[stratum] for stratum in totals} for part, share in wanted.items()}
     parts: dict[str, list[Entry]] = {part: [] for part in wanted}
-    several = any(isinstance(entry.target, Labels) for entry in pool)
-
-    def rarest(name: str) -> int:
-        return min(totals[stratum] for entry in groups[name] for stratum in _strata(entry)) if several else 0
-
-    for name in sorted(groups, key=lambda name: (-len(groups[name]), rarest(name), rank(seed, name))):
+    for name in sorted(groups, key=lambda name: (-len(groups[name]), rank(seed, name))):
         held = _held(groups[name])
 
         def gain(part: str, held: Counter = held) -> float:
@@ -182,6 +173,35 @@ def _cut_groups(pool: Sequence[Entry], shares: Mapping[str, float], seed: int) -
         parts[part] += groups[name]
     if not parts["train"]:
         raise DataError("all training pictures are in one group: it cannot be split", got=next(iter(groups)))
+    return {part: entries for part, entries in parts.items() if part != "train"}
+
+
+def _cut_several(pool: Sequence[Entry], shares: Mapping[str, float], seed: int) -> dict[str, list[Entry]]:
+    """Pictures of several classes, those of the rarest first, each to the part that lacks the largest share of it.
+
+    (Iterative stratification: Sechidis, Tsoumakas & Vlahavas, 2011; by shares and not by numbers, so that of three
+    pictures each part gets one.)
+    """
+    wanted = {part: share for part, share in shares.items() if share} | {"train": 1 - sum(shares.values())}
+    totals = _held(pool)
+    missing = {part: {stratum: float(total) for stratum, total in totals.items()} for part in wanted}  # over its share
+    parts: dict[str, list[Entry]] = {part: [] for part in wanted}
+    waiting = sorted(pool, key=lambda entry: rank(seed, entry.id))
+    while waiting:
+        left = Counter(stratum for entry in waiting for stratum in _strata(entry))
+        rarest = min(left, key=lambda stratum: (left[stratum], str(stratum)))
+        for entry in [entry for entry in waiting if rarest in _strata(entry)]:
+            others = [stratum for stratum in (*_strata(entry), "all") if stratum != rarest]
+
+            lack = {
+                part: (round(own[rarest], 6), sum(own[stratum] / totals[stratum] for stratum in others))
+                for part, own in missing.items()
+            }
+            part = max(lack, key=lack.__getitem__)
+            for stratum in (rarest, *others):
+                missing[part][stratum] -= 1 / wanted[part]
+            parts[part].append(entry)
+        waiting = [entry for entry in waiting if rarest not in _strata(entry)]
     return {part: entries for part, entries in parts.items() if part != "train"}
 
 

@@ -154,7 +154,9 @@ def _same_found(
     if one.found is None or other.found is None:
         return False
     torn = set(one.found) ^ set(other.found)
-    straddled = all((expected[name] > found[name]) == (name in one.found) for name in torn)
+    straddled = all(
+        expected[name] != found[name] and (expected[name] > found[name]) == (name in one.found) for name in torn
+    )
     return not torn or (distance <= FLOAT32 and straddled)
 
 

@@ -1,4 +1,4 @@
-"""What logits mean where a picture may show several classes: loss, calibration, thresholds, answers, shipped answers."""
+"""What logits mean where a picture may show several classes: loss, calibration, thresholds, answers."""
 
 import numpy as np
 import pytest

@@ -23,7 +23,7 @@ MARKS: tuple[Mapping[str, bool], ...] = (  # ways to write that a class is there
     {"yes": True, "no": False},
     {"y": True, "n": False},
 )
-_ODD = 0.1  # of looked-at cells may hold no mark: they are faults, and the rows are set aside
+_ODD = 0.2  # of looked-at cells may hold no mark: they are faults, and the rows are set aside
 # Share of the names in joined cells that must occur in other cells, too. Bars and semicolons hardly stand in names of
 # classes; commas do ("tench, Tinca tinca"), and spaces all the time.
 _SHARED = {"|": 0.0, ";": 0.0, ",": 0.5, " ": 0.8}
@@ -92,7 +92,7 @@ def mark_columns(columns: Sequence[Sequence[str]], rest: Sequence[int]) -> tuple
 def _is_marked(cells: Sequence[str], marks: Mapping[str, bool]) -> bool:
     filled = [cell.strip().lower() for cell in cells if cell.strip()]
     odd = sum(cell not in marks for cell in filled)
-    return bool(filled) and odd <= max(1, _ODD * len(filled)) and odd < len(filled) / 2
+    return bool(filled) and odd <= max(2, _ODD * len(filled)) and odd < len(filled) / 2
 
 
 def separator_of(cells: Iterable[str]) -> str | None:

@@ -79,14 +79,20 @@ def platt(hits: np.ndarray, logits: np.ndarray) -> tuple[float, float]:
         return 1.0, 0.0
     wanted = np.where(hits, (there + 1) / (there + 2), 1 / (others + 2))
     x = np.stack([logits.astype(np.float64), np.ones(len(logits))], 1)
-    line = np.array([1.0, 0.0])
-    for _ in range(_STEPS):
-        chance = 1 / (1 + np.exp(-np.clip(x @ line, -40, 40)))
-        slope = x.T @ (chance - wanted)
-        curve = (x * (chance * (1 - chance))[:, None]).T @ x + 1e-9 * np.eye(2)
-        step = np.linalg.solve(curve, slope)
-        line = line - step * min(1.0, 5.0 / max(np.abs(step).max(), 1e-12))
-        if np.abs(step).max() < 1e-8:
+    line = np.array([0.0, math.log((there + 1) / (others + 1))])
+
+    def cost(line: np.ndarray) -> float:
+        return float((np.logaddexp(0, x @ line) - wanted * (x @ line)).sum())
+
+    for _ in range(_STEPS):  # Newton's method, with steps halved until they pay
+        chance = 0.5 * (1 + np.tanh(x @ line / 2))
+        slope, curve = x.T @ (chance - wanted), (x * (chance * (1 - chance))[:, None]).T @ x
+        step = np.linalg.solve(curve + 1e-9 * np.eye(2), slope)
+        gain = slope @ step
+        while cost(line - step) > cost(line) - 1e-4 * gain and gain > 1e-12:
+            step, gain = step / 2, gain / 2
+        line = line - step
+        if gain <= 1e-12:
             break
     return (float(line[0]), float(line[1])) if line[0] > 0 and np.isfinite(line).all() else (1.0, 0.0)
 
