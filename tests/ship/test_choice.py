@@ -68,10 +68,11 @@ def test_no_decision_changes_within_the_slack():
     assert not np.array_equal(before.argmax(1), after.argmax(1))
 
 
-def test_the_slack_is_the_largest_error_and_half_again():
+def test_the_slack_is_three_deviations_of_the_first_twos_difference():
     exact = {"logits": np.array([[4.0, 1.0, 0.0], [0.0, 2.0, 1.0]])}
-    fast = {"logits": exact["logits"] + [[0.1, -0.1, 0.0], [5.0, 5.0, 5.0]]}  # moving all alike changes nothing
-    assert ClassAnswers(SETTINGS).slack(fast, exact) == pytest.approx(1.5 * 0.2)
+    fast = {"logits": exact["logits"] + [[0.1, -0.1, 9.0], [5.0, 5.0, 5.0]]}  # moving all alike changes nothing
+    assert ClassAnswers(SETTINGS).slack(fast, exact) == pytest.approx(3 * (0.2**2 / 2) ** 0.5)
+    assert ClassAnswers(SETTINGS).slack({"logits": np.ones((4, 1))}, {"logits": np.zeros((4, 1))}) == 0
 
 
 def contender(label, labels, seconds, precision="float32"):

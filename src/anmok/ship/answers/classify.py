@@ -11,8 +11,7 @@ from anmok.core.registry import register
 from anmok.core.types import Prediction
 from anmok.ship.answers import Asked
 
-_LIKELY = 5  # classes between which a decision can fall
-_RESERVE = 1.5
+_DEVIATIONS = 3
 
 
 @register("answers", name="classify")
@@ -61,10 +60,14 @@ class ClassAnswers:
         return ~clear
 
     def slack(self, fast: Mapping[str, np.ndarray], exact: Mapping[str, np.ndarray]) -> float:
-        """How far differences of logits may be off: the largest error seen, between likely classes, and half again."""
-        order = np.argsort(-exact["logits"], axis=1)[:, :_LIKELY]
-        error = np.take_along_axis(fast["logits"] - exact["logits"], order, axis=1)
-        return _RESERVE * float(np.ptp(error, axis=1).max())
+        """How far the difference of the first two classes may be off: three standard deviations of its error.
+
+        A decision outside the slack is another in exact numbers only where an error beyond that meets a difference
+        no larger: far rarer than one in two hundred.
+        """
+        first_two = np.argsort(-exact["logits"], axis=1)[:, :2]
+        error = np.take_along_axis(fast["logits"] - exact["logits"], first_two, axis=1)
+        return _DEVIATIONS * float(np.sqrt(np.mean((error[:, 0] - error[:, -1]) ** 2)))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
