@@ -98,7 +98,9 @@ def _evaluate(
     sets = []
     for rows in (_true_rows(truths, sizes, masks), _answered_rows(answers, masks)):
         one = COCO()
-        one.dataset = {**shared, "annotations": [{"id": i + 1, **row} for i, row in enumerate(rows)]}
+        for number, row in enumerate(rows, start=1):
+            row["id"] = number
+        one.dataset = {**shared, "annotations": rows}
         one.createIndex()
         sets.append(one)
     evaluation = COCOeval_faster(*sets, "segm" if masks else "bbox", print_function=_silent)
