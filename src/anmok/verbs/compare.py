@@ -21,7 +21,7 @@ from anmok.engine.devices import choose
 from anmok.networks import build, card, published, task_of
 from anmok.verbs import card as cards
 from anmok.verbs.advice import advise, by_cost
-from anmok.verbs.contest import Contest, contest
+from anmok.verbs.contest import Contest, contest, contesting
 from anmok.verbs.knife import Knife
 from anmok.verbs.probe import probe
 from anmok.verbs.scatter import draw_scatter
@@ -100,8 +100,11 @@ def _task(nets: Sequence[str]) -> str:
         raise UsageError("these networks do different things", got=said, allowed=allowed)
     task = next(iter(tasks.values()))
     if task not in ("classify", "segment"):
-        raise UsageError(f"networks that {task} are not laid side by side", got=", ".join(nets), allowed=allowed,
-                         fix=f"anmok compare --task {task} DATA {' '.join(nets)}, which trains them")  # fmt: skip
+        trained = f"anmok compare --task {task} DATA {' '.join(nets)}, which trains them"
+        fix = trained if contesting(task) else "anmok inspect for each of them"
+        raise UsageError(
+            f"networks that {task} are not laid side by side", got=", ".join(nets), allowed=allowed, fix=fix
+        )
     return task
 
 

@@ -89,9 +89,9 @@ def contest(*names: str, quiet: bool = True, **settings: Any) -> Contest:
         UsageError: a task whose networks cannot be timed part by part, or runs of other pictures.
     """
     asked: CompareSettings = CompareSettings.of(**settings)
-    kind = TASKS[asked.task]() if asked.task in TASKS else None
-    if not isinstance(kind, Contesting):
-        able = ", ".join(name for name in TASKS if isinstance(TASKS[name](), Contesting))
+    kind = contesting(asked.task)
+    if kind is None:
+        able = ", ".join(name for name in TASKS if contesting(name))
         raise UsageError("networks of this task are not trained side by side", got=asked.task, allowed=able)
     if asked.out is not None and asked.out.suffix.lower() not in DRAWN:
         raise UsageError("a comparison is drawn as PNG or SVG, or a page", got=str(asked.out), allowed=", ".join(DRAWN))
@@ -111,6 +111,12 @@ def contest(*names: str, quiet: bool = True, **settings: Any) -> Contest:
     if asked.out is not None:
         (write_contest if asked.out.suffix.lower() == ".html" else draw_contest)(told, asked.out)
     return told
+
+
+def contesting(task: str) -> Contesting | None:
+    """The task's kind, where its networks can be trained side by side."""
+    kind: object = TASKS[task]() if task in TASKS else None
+    return kind if isinstance(kind, Contesting) else None
 
 
 def _told(names: Sequence[str], data: str | None, bundled: str) -> tuple[str, list[str]]:
