@@ -23,8 +23,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("pictures", "raised"),
-    [(patterns(1, 5), ["collapse"]), (patterns(40, 0), ["memorisation"]), (patterns(40, 7), [])],
-    ids=["always the same", "what it was shown", "new ones"],
+    [(patterns(1, 5), ["collapse"]), (patterns(40, 0), ["memorisation", "collapse"]), (patterns(3000, 7), [])],
+    ids=["always the same", "the few it was shown, again and again", "new ones"],
 )
 def test_alarms_are_raised_while_it_trains(pictures: np.ndarray, raised: list[str], data: Path, tmp_path: Path) -> None:
     epochs = 4
@@ -38,7 +38,7 @@ def test_alarms_are_raised_while_it_trains(pictures: np.ndarray, raised: list[st
     assert ("collapse" in page) == (raised == ["collapse"]) and ("by heart. Try" in page) == (
         raised == ["memorisation"]
     )
-    assert run.metrics["test"]["copies"]["value"] == pytest.approx(raised == ["memorisation"], abs=0.1)
+    assert run.metrics["test"]["copies"]["value"] == pytest.approx(float("memorisation" in raised), abs=0.1)
 
 
 def features(count: int, seed: int, shift: float = 0.0) -> np.ndarray:
