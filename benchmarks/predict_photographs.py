@@ -110,7 +110,7 @@ def agreement(one: dict[str, str], other: dict[str, str]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--timm", default=sys.executable, help="Python of the environment that has timm")
-    parser.add_argument("--pictures", type=int, default=2000)
+    parser.add_argument("--pictures", type=int, default=2000, help="400 or more: fewer are worth no choice of engine")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2, help="of the peer's DataLoader")
     parser.add_argument("--folder", type=Path, help="where photographs are kept between runs")

@@ -1,6 +1,6 @@
 """A fast way and an exact one together: what the fast one is in doubt about, the exact one answers again.
 
-In bf16 EfficientNet-Lite0 is three times as fast as in float32, and names another class for one hard photograph in
+In bf16 EfficientNet-Lite0 is more than twice as fast as in float32, and names another class for one hard photograph in
 twenty (measured): always where the first two classes lie close together. Asking again only there costs a fraction of
 asking always, and leaves the decisions those of float32.
 """

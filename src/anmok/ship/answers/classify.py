@@ -11,7 +11,7 @@ from anmok.core.registry import register
 from anmok.core.types import Prediction
 from anmok.ship.answers import Asked
 
-_DEVIATIONS = 3
+_DEVIATIONS = 2.5  # docs/decisions/0011 says what fewer and more would cost
 
 
 @register("answers", name="classify")
@@ -60,7 +60,7 @@ class ClassAnswers:
         return ~clear
 
     def slack(self, fast: Mapping[str, np.ndarray], exact: Mapping[str, np.ndarray]) -> float:
-        """How far the difference of the first two classes may be off: three standard deviations of its error.
+        """How far the difference of the first two classes may be off: `_DEVIATIONS` of its error's.
 
         A decision outside the slack is another in exact numbers only where an error beyond that meets a difference
         no larger: far rarer than one in two hundred.
