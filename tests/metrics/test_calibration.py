@@ -7,10 +7,12 @@ from scipy.optimize import minimize_scalar
 from anmok.core.errors import UsageError
 from anmok.metrics.calibration import (
     COOLEST,
+    HOTTEST,
     apply_temperature,
     expected_calibration_error,
     fit_temperature,
     reliability_bins,
+    temperature_limit,
 )
 
 
@@ -56,8 +58,18 @@ def test_it_never_changes_the_answer():
         assert (apply_temperature(logits, temperature).argmax(1) == logits.argmax(1)).all()
 
 
-def test_pictures_all_answered_rightly_have_no_minimum():
-    assert fit_temperature([0, 1], [[3.0, 0.0], [0.0, 3.0]]) == COOLEST
+def test_few_pictures_all_answered_rightly_are_no_proof():
+    """Two of two right count as three in four: e^(3/T) = 3. Without that, every certainty would become 1."""
+    found = fit_temperature([0, 1], [[3.0, 0.0], [0.0, 3.0]])
+    assert found == pytest.approx(3 / np.log(3)) and temperature_limit(found) == ""
+
+
+def test_a_temperature_at_its_limit_is_told():
+    assert fit_temperature([0, 1], [[0.001, 0.0], [0.0, 0.001]]) == COOLEST
+    assert "surer" in temperature_limit(COOLEST)
+    generator = np.random.default_rng(0)
+    worthless = fit_temperature(generator.integers(0, 4, 500), generator.normal(size=(500, 4)) * 100)
+    assert worthless == HOTTEST and "next to nothing" in temperature_limit(worthless)
 
 
 def test_huge_logits_do_not_overflow():

@@ -91,7 +91,7 @@ def test_the_bill_is_told_wherever_the_score_is(
     told = f"{len(bill['leaked'])} of 220 test pictures were learned from"
     for words in (capsys.readouterr().err, run.folder.report.read_text(), page.read_text()):
         assert told in words
-    assert "Copies on both sides of the split" in run.folder.report.read_text()
+    assert "Make a split without leaks" in run.folder.report.read_text()
 
 
 def test_clean_data_owes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

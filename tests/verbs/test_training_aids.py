@@ -60,6 +60,23 @@ def test_a_found_rate_is_used_drawn_and_kept(photographs: Path, tmp_path: Path) 
         anmok.train(photographs, project=tmp_path, find_lr=True, lr=0.1)
 
 
+def test_a_search_that_was_stopped_is_made_again(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = anmok.train(photographs, project=tmp_path, name="whole", find_lr=True, batch=8, **QUICK)
+    with monkeypatch.context() as patch:
+        patch.setattr("anmok.verbs.train.find_rate", _stopped)
+        with pytest.raises(KeyboardInterrupt):
+            anmok.train(photographs, project=tmp_path, name="half", find_lr=True, batch=8, **QUICK)
+    half = anmok.train(resume=whole.path.parent / "half")
+    assert half.card["found_rate"] == whole.card["found_rate"] == half.card["recipe"]["learning_rate"]
+    assert half.card["weights_sha256"] == whole.card["weights_sha256"]
+
+
+def _stopped(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_the_sheet_shows_originals_and_what_training_sees(photographs: Path, tmp_path: Path) -> None:
     run = anmok.train(photographs, project=tmp_path, flip=True, colour=0.4, rotate=20, **QUICK)
     with Image.open(run.path / "augmentation.png") as opened:
@@ -77,7 +94,8 @@ def test_uneven_classes_are_weighed_or_drawn_evenly(photographs: Path, tmp_path:
     told = {}
     for how in (None, "none", "weights", "sampling"):
         run = anmok.train(data, project=tmp_path / "runs", balance=how, val=0.25, test=0.0, epochs=3, imgsz=32)
-        told[how] = (run.card["recipe"]["balance"], digest(run))
+        # Not the best weights: with so few pictures these may be those of the first step, before anything is learned.
+        told[how] = (run.card["recipe"]["balance"], hashlib.sha256(run.folder.last.read_bytes()).hexdigest())
         assert ("val_macro_recall" in run.folder.results.read_text()) == (told[how][0] != "none")
     assert told[None] == told["weights"]
     assert len({digest for _, digest in told.values()}) == 3

@@ -53,11 +53,36 @@ def macro_auroc(targets: ArrayLike, scores: ArrayLike) -> float:
     return float(np.mean(areas))
 
 
-def auroc_bounds(area: float, positive: int, others: int, confidence: float = 0.95) -> tuple[float, float]:
+def binary_auroc_interval(positive: ArrayLike, scores: ArrayLike, confidence: float = 0.95) -> Interval:
+    """`binary_auroc` with its interval; from 0 to 1 where one kind is missing.
+
+    Simulated with normal scores of equal and of unequal spread and with exponential ones, areas of 0.6 to 0.99, ten to
+    two hundred pictures of each kind, 95 % intervals held the truth in 93 to 98 % of samples, in 91 to 92 % where ten
+    pictures with a heavy tail stood against ninety. (Hanley & McNeil's variance alone: 86 to 99.5 %, and a third wider
+    near 1.) Five pictures of a kind or fewer tell next to nothing, and the interval is as wide as that.
+
+    >>> str(binary_auroc_interval([True] * 4 + [False] * 4, [5, 6, 7, 3, 1, 2, 4, 0]))
+    '0.9375 [0.5217, 0.9944]'
+    """
+    kind, values = np.asarray(positive, dtype=bool), np.asarray(scores, dtype=np.float64)
+    area, count = binary_auroc(kind, values), int(kind.sum())
+    if not np.isfinite(area):
+        return Interval(area, 0.0, 1.0, len(kind), "none", confidence)
+    low, high = auroc_bounds(area, count, len(kind) - count, confidence, _variance(kind, values))
+    return Interval(area, low, high, len(kind), "score with DeLong's variance", confidence)
+
+
+def auroc_bounds(
+    area: float, positive: int, others: int, confidence: float = 0.95, variance: float | None = None
+) -> tuple[float, float]:
     """Bounds for one area under the curve (Newcombe 2006, method 5): where the observed area lies just within reach.
 
-    The variance is Hanley & McNeil's, taken at the bound and not at the estimate, so that an area of 1 from few
-    pictures does not pass for certain.
+    How the variance changes with the area is Hanley & McNeil's: it is taken at the bound and not at the estimate, so
+    that an area of 1 from few pictures does not pass for certain. How large it is, the pictures say.
+
+    Args:
+        variance: of the area as the pictures tell it (DeLong), which counts the more, the more of them were misplaced;
+            None: Hanley & McNeil's, which is that of exponential scores.
 
     >>> tuple(round(bound, 4) for bound in auroc_bounds(1.0, 20, 20))
     (0.8987, 1.0)
@@ -66,9 +91,17 @@ def auroc_bounds(area: float, positive: int, others: int, confidence: float = 0.
 
     z, middle = float(ndtri((1 + confidence) / 2)), (positive + others) / 2 - 1
 
+    def usual(at: float) -> float:
+        """Hanley & McNeil's variance of this area."""
+        spread = 1 + middle * ((1 - at) / (2 - at) + at / (1 + at))
+        return at * (1 - at) * spread / (positive * others)
+
+    ratio, misplaced = 1.0, min(positive, others) * min(area, 1 - area)
+    if variance is not None and misplaced > 0:
+        ratio = (variance / usual(area) * misplaced + 1) / (misplaced + 1)
+
     def excess(bound: float) -> float:
-        spread = 1 + middle * ((1 - bound) / (2 - bound) + bound / (1 + bound))
-        return abs(area - bound) - z * np.sqrt(bound * (1 - bound) * spread / (positive * others))
+        return abs(area - bound) - z * np.sqrt(ratio * usual(bound))
 
     return _border(excess, 0.0, area), _border(excess, 1.0, area)
 
@@ -81,8 +114,9 @@ def auroc_interval(targets: ArrayLike, scores: ArrayLike, confidence: float = 0.
         return Interval(float("nan"), 0.0, 1.0, len(truths), "none", confidence)
     counts = np.bincount(truths, minlength=answers.shape[1])[present]
     areas = np.array([binary_auroc(truths == number, answers[:, number]) for number in present])
-    bounds = [auroc_bounds(area, int(count), len(truths) - int(count), confidence)
-              for area, count in zip(areas, counts, strict=True)]  # fmt: skip
+    spreads = [_variance(truths == number, answers[:, number]) for number in present]
+    bounds = [auroc_bounds(area, int(count), len(truths) - int(count), confidence, spread)
+              for area, count, spread in zip(areas, counts, spreads, strict=True)]  # fmt: skip
     low, high = np.array(bounds).T
     correlation = None if len(present) > MOST_CLASSES else _correlation(truths, answers, present)
     weights = np.full(len(present), 1 / len(present))
@@ -117,6 +151,15 @@ def _correlation(truths: Ints, answers: Floats, present: Ints) -> Floats:
     correlation = (influence @ influence.T) / np.outer(safe, safe)
     np.fill_diagonal(correlation, 1.0)
     return correlation
+
+
+def _variance(kind: np.ndarray, values: Floats) -> float | None:
+    """Of the area, by DeLong, DeLong & Clarke-Pearson (1988); None where a kind has a single picture."""
+    counts = (int(kind.sum()), int((~kind).sum()))
+    if min(counts) < 2:
+        return None
+    moved = _influence(kind, values) ** 2
+    return float(sum(moved[who].sum() * n / (n - 1) for who, n in zip((kind, ~kind), counts, strict=True)))
 
 
 def _influence(kind: np.ndarray, values: Floats) -> Floats:

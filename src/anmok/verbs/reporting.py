@@ -15,6 +15,7 @@ from PIL import Image
 from anmok.anatomy.dissect import anatomy
 from anmok.anatomy.drawing import draw
 from anmok.anatomy.structure import Anatomy
+from anmok.core.errors import sentence
 from anmok.engine.loop import Outcome
 from anmok.engine.runfolder import RunFolder
 from anmok.report import content
@@ -95,7 +96,12 @@ def _data(plan: TrainingPlan) -> content.Data:
 def _warnings(plan: TrainingPlan, found: Measured | None) -> list[str]:
     """What the reader must know before the figures: what spoils them, and what they owe to that."""
     spoiling = [problem for problem in findings(plan.copies) if problem.spoils]
-    return [*bill(plan.kind, plan.plan.decoded, found, plan.copies), *map(told, spoiling)]
+    owed = bill(plan.kind, plan.plan.decoded, found, plan.copies)
+    if owed:  # which says what the leak does, and more
+        fixes = [sentence(problem.fix) for problem in spoiling if problem.kind == "leak"]
+        owed = [" ".join([*map(sentence, owed), *fixes])]
+        spoiling = [problem for problem in spoiling if problem.kind != "leak"]
+    return [*owed, *map(told, spoiling)]
 
 
 def _training(card: Mapping[str, Any], plan: TrainingPlan, outcome: Outcome) -> dict[str, str]:
@@ -162,7 +168,15 @@ def _network(card: Mapping[str, Any], plan: TrainingPlan, model: Model) -> conte
     except Exception as error:  # the report is worth more without this table than not at all
         return content.Network(str(card["network"]["name"]), facts={"anatomy": f"could not be taken: {error}"})
     facts = {"parameters": f"{found.parameters:,}", "multiply-adds": f"{found.macs:,} a picture"}
-    return content.Network(str(card["network"]["name"]), found.table(), facts, drawing)
+    return content.Network(str(card["network"]["name"]), [_layer(row) for row in found.table()], facts, drawing)
+
+
+def _layer(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a reader wants to know of a layer; `anmok inspect --json` has everything."""
+    fields = [field for field in row["receptive_field"] if field]
+    seen = "all" if fields and all(field["whole"] for field in fields) else [field["size"] for field in fields]
+    told = {name: row[name] for name in ("name", "kind", "output", "kernel", "stride", "padding", "parameters")}
+    return {**told, "multiply-adds": row["macs"], "sees": seen or None}
 
 
 def _sheet(folder: RunFolder) -> bytes | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from anmok.report.content import Data, ReportContent, SetAside
 from anmok.report.html import facts, fold, image, notes, number, section, table, text
 
+ORDER = ("train", "val", "test")
 FOLD_BEYOND = 20  # classes; a longer table opens on a click
 
 
@@ -24,7 +25,8 @@ def data(content: ReportContent) -> str:
 def _counts(counts: Mapping[str, Mapping[str, int]]) -> str:
     if not counts:
         return ""
-    splits = list(dict.fromkeys(split for by_split in counts.values() for split in by_split))
+    known = dict.fromkeys(split for by_split in counts.values() for split in by_split)
+    splits = sorted(known, key=lambda split: ORDER.index(split) if split in ORDER else len(ORDER))
     most = max(sum(by_split.values()) for by_split in counts.values()) or 1
     rows = []
     for name, by_split in counts.items():

@@ -50,7 +50,7 @@ def _cell(row: Mapping[str, Any], column: str) -> str:
     if value is None:
         return ""
     if isinstance(value, (tuple, list)):
-        return text(" × ".join(str(part) for part in value))
+        return text("\u202f×\u202f".join(str(part) for part in value))
     shown = number(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else text(value)
     depth = int(row.get("depth", 0)) if column == "name" else 0
     return f'<span style="padding-left:{depth}em">{shown}</span>' if depth else shown

@@ -36,10 +36,12 @@ class LeakageBill:
         count = f"{len(self.leaked):,} of {self.given.n:,} {self.split} pictures were learned from"
         if self.clean is None:
             return f"{count}: this split says nothing"
-        owed = 100 * (self.given.value - self.clean.value)
+        owed = f"{100 * (self.given.value - self.clean.value):+.1f} points are owed to the leak"
+        if self.clean.low <= self.given.value <= self.clean.high:
+            owed = "that difference may be chance"
         return (
             f"{count}: accuracy {self.given.value:.1%} with them, {self.clean.value:.1%} without "
-            f"({self.clean.low:.1%} to {self.clean.high:.1%}); {owed:+.1f} points are owed to the leak"
+            f"({self.clean.low:.1%} to {self.clean.high:.1%}); {owed}"
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def fill(
     """The page with everything that classification has to show. `report`: of an evaluation; None: of training."""
     return replace(
         page,
-        summary=f"{page.summary} {_sentence(found, trained=report is None)}".strip(),
+        summary=f"{page.summary} {_sentence(found)}".strip(),
         warnings=[*page.warnings, *(() if report is None else [*_leaks(report), *_unseen(report)])],
         figures=showing.headlines(found),
         confusion=showing.confusion(found, decoded),
@@ -34,12 +34,11 @@ def fill(
     )
 
 
-def _sentence(found: Measured, trained: bool) -> str:
+def _sentence(found: Measured) -> str:
     accuracy = found.summary.figures["accuracy"]
     which = "" if found.split == "all" else f"{found.split} "
-    new = " it never learned from" if trained else ""
     return (
-        f"On {accuracy.n:,} {which}pictures{new}, {accuracy.value:.1%} of its answers are right "
+        f"On {accuracy.n:,} {which}pictures, {accuracy.value:.1%} of its answers are right "
         f"(95 % interval {accuracy.low:.1%} to {accuracy.high:.1%})."
     )
 

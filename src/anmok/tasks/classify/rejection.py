@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from anmok.core.errors import DataError, UsageError
-from anmok.metrics.auroc import auroc_bounds, binary_auroc
+from anmok.metrics.auroc import binary_auroc_interval
 from anmok.metrics.proportion import share
 from anmok.metrics.rejection import threshold_for_accuracy, threshold_for_coverage
 from anmok.tasks.classify.measuring import Measured, spread_out
@@ -106,9 +106,7 @@ def unseen_row(found: Measured, strange: np.ndarray, threshold: float | None) ->
         raise DataError("known and unseen pictures are both needed", got=f"{len(found.targets)} and {len(strange)}")
     certainty = np.concatenate([found.scores.max(1), strange])
     kind = np.arange(len(certainty)) < len(found.targets)
-    area = binary_auroc(kind, certainty)
-    low, high = auroc_bounds(area, len(found.targets), len(strange))
-    row: dict[str, Any] = {"pictures": len(strange), "auroc": area, "auroc_low": low, "auroc_high": high}
+    row: dict[str, Any] = {"pictures": len(strange), **spread_out("auroc", binary_auroc_interval(kind, certainty))}
     if threshold is not None:
         row |= spread_out("answered", share(int((strange >= threshold).sum()), len(strange)))
     return row

@@ -13,7 +13,7 @@ from anmok.core.targets import IGNORE, Frame
 from anmok.core.types import Dataset, Prediction, Report
 from anmok.data.load import load_data
 from anmok.data.prepare_pictures import PreparedPictures
-from anmok.metrics.auroc import auroc_bounds, binary_auroc
+from anmok.metrics.auroc import binary_auroc, binary_auroc_interval
 from anmok.metrics.region_overlap import region_overlap
 from anmok.tasks._kind import Inquiry, Voice
 from anmok.tasks.reconstruct.choosing import batches, decode
@@ -63,11 +63,10 @@ def _novelty_row(model: Reconstruct, usual: np.ndarray, place: str, voice: Voice
         raise DataError("there is no picture to judge", path=place)
     scores, maps = judge(model, batches(decoded, None, model.recipe, clean=True).epoch(0), maps=masked)
     kinds = np.repeat([False, True], [len(usual), len(scores)])
-    area = binary_auroc(kinds, np.concatenate([usual, scores]))
-    low, high = auroc_bounds(area, len(scores), len(usual))
+    area = binary_auroc_interval(kinds, np.concatenate([usual, scores]))
     row: dict[str, Any] = {
         "place": place, "by": threshold.by, "pictures": len(scores),
-        "auroc": area, "auroc_low": low, "auroc_high": high,
+        "auroc": area.value, "auroc_low": area.low, "auroc_high": area.high,
         "flagged": float((scores > threshold.value).mean()), "flagged_usual": float((usual > threshold.value).mean()),
     }  # fmt: skip
     where = ""
@@ -78,7 +77,7 @@ def _novelty_row(model: Reconstruct, usual: np.ndarray, place: str, voice: Voice
         where = f" Pixel by pixel AUROC {row['pixel_auroc']:.3f}, per-region overlap {row['region_overlap']:.3f}."
     row["sentence"] = (
         f"Judged by {threshold.by}, {len(scores):,} unseen pictures are told from {len(usual):,} of the run's own with "
-        f"AUROC {area:.3f} ({low:.3f} to {high:.3f}); {row['flagged']:.1%} of the unseen and "
+        f"AUROC {area.value:.3f} ({area.low:.3f} to {area.high:.3f}); {row['flagged']:.1%} of the unseen and "
         f"{row['flagged_usual']:.1%} of its own are called unusual.{where}"
     )
     return row
