@@ -1,10 +1,10 @@
 """An engine in a process of its own: whatever happens to it costs that process and no more.
 
-OpenVINO computes in bf16 more than twice as fast as in float32. But on processors with AMX, a process in which it has done
-so may end with a segmentation fault at the next signal with a Python handler: Ctrl-C, or the end of a loading worker
-(seen with OpenVINO 2026.4 and Linux 6.18; nothing can be caught, it strikes while the kernel writes or reads the
-interrupted thread's registers). In a process that has no handlers and no children there is nothing to strike. Pictures
-go there and outputs come back by pipe, which costs this process 0.04 ms a picture of 224 × 224.
+OpenVINO computes in bf16 more than twice as fast as in float32. But on processors with AMX, a process in which it has
+done so may end with a segmentation fault at the next signal with a Python handler: Ctrl-C, or the end of a loading
+worker (seen with OpenVINO 2026.4 and Linux 6.18; nothing can be caught, it strikes while the kernel writes or reads
+the interrupted thread's registers). In a process that has no handlers and no children there is nothing to strike.
+Pictures go there and outputs come back by pipe, which costs this process 0.04 ms a picture of 224 × 224.
 """
 
 from __future__ import annotations
