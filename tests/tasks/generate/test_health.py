@@ -35,9 +35,8 @@ def test_alarms_are_raised_while_it_trains(pictures: np.ndarray, raised: list[st
     assert [alarm["kind"] for alarm in alarms] == raised
     assert all(alarm["epoch"] < epochs for alarm in alarms)  # before the run ended
     page = run.report.read_text(encoding="utf-8")
-    assert ("collapse" in page) == (raised == ["collapse"]) and ("by heart. Try" in page) == (
-        raised == ["memorisation"]
-    )
+    assert ("which is collapse" in page) == ("collapse" in raised)
+    assert ("by heart. Try" in page) == ("memorisation" in raised)
     assert run.metrics["test"]["copies"]["value"] == pytest.approx(float("memorisation" in raised), abs=0.1)
 
 
