@@ -39,15 +39,18 @@ def test_a_right_picture_is_returned_itself():
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
-@pytest.mark.parametrize("shape", [(512, 512), (480, 512), (512, 300), (64, 100), (100, 64)])
+@pytest.mark.parametrize("shape", [(512, 512), (480, 512), (512, 300), (64, 100), (100, 64), (333, 500), (481, 321)])
 def test_crop_agrees_with_torchvision(shape, interpolation):
     pixels = np.ascontiguousarray(PHOTO[: shape[0], : shape[1]])
     found = centre_crop(fit_picture(pixels, Preparation(112, 128, interpolation=interpolation)), 112)
     mode = v2.InterpolationMode(interpolation)
     reference = v2.Compose([v2.Resize(128, interpolation=mode), v2.CenterCrop(112)])(Image.fromarray(pixels))
     difference = np.abs(found.astype(int) - np.asarray(reference))
-    # They round the longer side to whole pixels before they crop: up to half a pixel apart.
-    assert difference.max() <= 1 if shape == (512, 512) else difference.mean() < 4
+    # They crop after resizing, here only the part is resized. Pillow rounds between across and down, and takes first what
+    # is less work: of tall pictures the two may differ by a level or so.
+    tall = shape[0] > shape[1]
+    assert difference.max() <= (3 if tall else 1)
+    assert difference.mean() < (0.2 if tall else 0.005)
 
 
 def test_squash_is_pillows_resize():

@@ -53,7 +53,7 @@ __all__ = ["MAX_PIXELS", "RULES", "Decoded", "Preparation", "centre_crop", "deco
            "load_picture", "opened", "read_frame", "recognised"]  # fmt: skip
 
 MAX_PIXELS = 200_000_000
-RULES = 1  # version of the rules above: caches of pixels decoded by others are not used
+RULES = 2  # version of the rules above: caches of pixels decoded by others are not used
 
 # Constructors, not Image.open: the allow-list is these seven, and a declared size is judged by our limit alone.
 _OPENERS: dict[str, Callable[[IO[bytes]], Image.Image]] = {
@@ -208,7 +208,8 @@ def _decode(
         turn = _orientation(image)
     left = UPRIGHT if kind == "TIFF" else turn
     size = upright_size((height, width), left)
-    pixels = fit.fitted_image(picture) if isinstance(fit, Seen) and left == UPRIGHT else None
+    as_stored = left == UPRIGHT and size == (picture.height, picture.width)
+    pixels = fit.fitted_image(picture) if isinstance(fit, Seen) and as_stored else None
     if pixels is None:
         pixels = np.ascontiguousarray(turn_array(pixels_of(picture), left))
         pixels = pixels if fit is None else fit.fitted(pixels, size)

