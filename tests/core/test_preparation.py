@@ -46,8 +46,8 @@ def test_crop_agrees_with_torchvision(shape, interpolation):
     mode = v2.InterpolationMode(interpolation)
     reference = v2.Compose([v2.Resize(128, interpolation=mode), v2.CenterCrop(112)])(Image.fromarray(pixels))
     difference = np.abs(found.astype(int) - np.asarray(reference))
-    # They crop after resizing, here only the part is resized. Pillow rounds between across and down, and takes first what
-    # is less work: of tall pictures the two may differ by a level or so.
+    # They crop after resizing, here only the part is resized. Pillow rounds between across and down, and begins with
+    # what is less work: of tall pictures the two may differ by a level or so.
     tall = shape[0] > shape[1]
     assert difference.max() <= (3 if tall else 1)
     assert difference.mean() < (0.2 if tall else 0.005)
