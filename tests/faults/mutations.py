@@ -13,12 +13,23 @@ import numpy as np
 from tests.contracts.format_writers import WRITERS, items
 from tests.contracts.object_writers import OBJECT_WRITERS, scenes
 from tests.contracts.test_formats import count_files, damage
-from tests.faults import archived, beside, numbers, objects, pictures
+from tests.faults import archived, beside, labels, numbers, objects, pictures
 from tests.faults.judge import judge
 from tests.faults.ledger import Ledger
 
 PACKED = ("coco", "csv_boxes", "csv_pixels", "idx", "masks", "voc", "yolo")  # without links and pipes
-KINDS = ("class_folders", "csv", "csv_pixels", "flat_folder", "idx", "blind", *OBJECT_WRITERS, *beside.KINDS, "archive")
+KINDS = (
+    "class_folders",
+    "csv",
+    "csv_pixels",
+    "flat_folder",
+    "idx",
+    "blind",
+    *OBJECT_WRITERS,
+    *beside.KINDS,
+    "archive",
+    *labels.KINDS,
+)
 _BLIND = ("flip", "cut", "grow", "delete", "copy", "line", "cell", "stray", "fifo", "link", "empty")
 _JUNK = (b"", b"\0", b'"', b"\xff\xfe", b",,", b"\n", b"\r", b"../..", b"-1", b"NaN", b";", b" ")
 
@@ -58,6 +69,8 @@ def build(root: Path, kind: str, rng: np.random.Generator) -> Ledger:
         return objects.build(root, kind, rng)
     if kind in beside.KINDS:
         return beside.build(root, kind, rng)
+    if kind in labels.KINDS:
+        return labels.build(root, kind, rng)[0]
     if kind == "archive":
         return archived.pack(root / "inner", build(root / "inner", str(rng.choice(PACKED)), rng), rng)
     return pictures.build(root, kind, rng) if kind != "blind" else _blind(root, rng)
