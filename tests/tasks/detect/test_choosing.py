@@ -19,6 +19,8 @@ def test_fewer_pictures_are_seen_more_often_and_a_time_ends_the_run_instead_of_e
     timed = choose_recipe(1000, 192, True, timed=True)
     assert timed.epochs == ANY and "fit the time" in timed.pace and timed.but(epochs=3).pace.endswith("3 epochs")
     assert DetectRecipe.from_json(timed.to_json()) == timed
+    rates = [choose_recipe(1000, 192, True, network=name).learning_rate for name in ("auto", "anchor_free", "yolo_v1")]
+    assert rates[0] == rates[1] > rates[2]
 
 
 @pytest.mark.parametrize(("train", "val", "judged"), [(40, 10, 10), (20, 100, 64)])

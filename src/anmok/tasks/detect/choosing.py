@@ -78,7 +78,7 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
         voice.say(f"{asked.net.partition(':')[0]} is built with {form.told}")
     pictures = prepared.dataset.splits["train"]
     timed = asked.time is not None
-    recipe = choose_recipe(pictures, preparation.size, flip, form.pace, timed)
+    recipe = choose_recipe(pictures, preparation.size, flip, form.pace, timed, asked.net)
     recipe = recipe.but(arguments=form.arguments).asked(asked)
     return Plan(prepared, recipe, notes)
 
