@@ -81,7 +81,7 @@ def test_mixed_styles_take_the_coarse_of_one_and_the_fine_of_the_other(runs, tmp
     own = run.generate("2", out=tmp_path)
     assert len(mixed.pictures) == 4
     assert np.array_equal(mixed.pictures[mixed.names.index("coarse-2-fine-2")], own.pictures[0])  # nothing is mixed
-    assert np.asarray(Image.open(mixed.sheet)).shape == (3 * 8, 3 * 8, 3)
+    assert np.asarray(Image.open(mixed.sheet)).shape == (3 * 8 + 4, 3 * 8 + 4, 3)  # two pixels between pictures
     with pytest.raises(UsageError, match="styles"):
         runs["plain"].generate("0", mix="1", out=tmp_path)
 

@@ -59,7 +59,10 @@ def _drawn(model: Generate, decoded: PreparedPictures) -> Chapter:
              Views("real", [("", sheets.sheet(decoded.source.gather(rows), sheets.columns(len(rows))))],
                    "pictures of the data, to compare")]  # fmt: skip
     return Chapter(
-        "drawn", "Drawn pictures", "None of these is a picture of the data; not chosen by hand.", pictures=views
+        "drawn",
+        "Drawn pictures",
+        "From seeds in order, none chosen by hand; whether they are new, see further below.",
+        pictures=views,
     )
 
 

@@ -12,6 +12,7 @@ from anmok.tasks.generate.mixing import mixtures
 TRUNCATIONS = (0.3, 0.5, 0.7, 1.0)
 STEPS = 8  # of a walk
 EACH = 8  # pictures a class
+GAP = 2  # pixels between pictures
 
 
 def columns(count: int) -> int:
@@ -20,11 +21,14 @@ def columns(count: int) -> int:
 
 
 def sheet(pictures: np.ndarray, columns: int) -> np.ndarray:
-    """Pictures (N, S, S, C) in rows of `columns`, what is missing in the last row white, uint8 (h, w, C)."""
-    missing = -len(pictures) % columns
-    white = np.full((missing, *pictures.shape[1:]), 255, np.uint8)
-    rows = np.concatenate([pictures, white]).reshape(-1, columns, *pictures.shape[1:])
-    return np.concatenate([np.concatenate(list(row), 1) for row in rows], 0)
+    """Pictures (N, S, S, C) in rows of `columns`, white between them and where the last row ends, uint8 (h, w, C)."""
+    count, side, _, channels = pictures.shape
+    lines, step = -(-count // columns), side + GAP
+    found = np.full((lines * step - GAP, columns * step - GAP, channels), 255, np.uint8)
+    for number, picture in enumerate(pictures):
+        top, left = number // columns * step, number % columns * step
+        found[top : top + side, left : left + side] = picture
+    return found
 
 
 def of_seeds(canvas: Canvas, seeds: Sequence[int], labels: np.ndarray | None = None) -> np.ndarray:
