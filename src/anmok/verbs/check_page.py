@@ -92,7 +92,7 @@ def _shown(problem: Problem, decoded: Decoded | None) -> ShownProblem:
 
 def _pictures(decoded: Decoded, problem: Problem, chosen: np.ndarray) -> Sequence[np.ndarray]:
     """These pictures as they were decoded, with their boxes (those marked that the problem is about), or masks."""
-    plain: Sequence[np.ndarray] = decoded.source.gather(decoded.rows[chosen])
+    plain = list(decoded.source.gather(decoded.rows[chosen]))
     dataset = decoded.dataset
     shown: Sequence[np.ndarray | None] = plain
     if check_boxes.has_boxes(dataset):
