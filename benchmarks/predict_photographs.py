@@ -59,7 +59,7 @@ def part(name: str, folder: Path) -> dict[str, Any]:
 def alone(name: str, folder: Path) -> float:
     """Seconds for all pictures of the folder, with what the command was found to use; imports and start left out."""
     from anmok.core.pictures import Decoded
-    from anmok.core.preparation import Seen
+    from anmok.core.seen import Seen
     from anmok.data.decoding import DecodingPool
     from anmok.data.stores import PathPictures
     from anmok.ship.answers import Asked

@@ -10,7 +10,8 @@ from skimage import data
 from torchvision.transforms import v2
 
 from anmok.core.errors import UsageError
-from anmok.core.preparation import Preparation, Seen, centre_crop, fit_picture
+from anmok.core.preparation import Preparation, centre_crop, fit_picture
+from anmok.core.seen import Seen
 
 PHOTO = data.astronaut()
 

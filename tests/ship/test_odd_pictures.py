@@ -4,7 +4,8 @@ from PIL import Image
 
 from anmok.core.errors import PictureError
 from anmok.core.pictures import decode_with_notes, load_picture
-from anmok.core.preparation import Preparation, Seen, centre_crop, fit_picture
+from anmok.core.preparation import Preparation, centre_crop, fit_picture
+from anmok.core.seen import Seen
 from anmok.ship.odd_pictures import make_odd_pictures, scene
 
 REFUSED = {"cut_off.png", "empty.jpg", "text.png", "one_pixel.png"}

@@ -46,7 +46,8 @@ from anmok.core.colour import NotAPictureError, pixels_of, plain_picture
 from anmok.core.errors import PictureError
 from anmok.core.magic import FORMATS, HEAD, describe, extension_fits, png_may_tell_orientation, sniff, webp_size
 from anmok.core.orientation import UPRIGHT, turn_array, upright_size
-from anmok.core.preparation import Preparation, Seen, centre_crop, fit_picture
+from anmok.core.preparation import Preparation, centre_crop, fit_picture
+from anmok.core.seen import Seen
 from anmok.core.targets import Frame
 
 __all__ = ["MAX_PIXELS", "RULES", "Decoded", "Preparation", "centre_crop", "decode", "decode_with_notes", "fit_picture",
@@ -209,8 +210,9 @@ def _decode(
     left = UPRIGHT if kind == "TIFF" else turn
     size = upright_size((height, width), left)
     as_stored = left == UPRIGHT and size == (picture.height, picture.width)
-    pixels = fit.fitted_image(picture) if isinstance(fit, Seen) and as_stored else None
-    if pixels is None:
+    if isinstance(fit, Seen) and fit.preparation.fit != "window" and as_stored:
+        pixels = fit.fitted_image(picture)
+    else:
         pixels = np.ascontiguousarray(turn_array(pixels_of(picture), left))
         pixels = pixels if fit is None else fit.fitted(pixels, size)
     notes += more

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from anmok.core.colour import pixels_of
 from anmok.core.errors import UsageError
 from anmok.core.geometry import Geometry, resample_mask
 
@@ -169,67 +170,11 @@ def fit_picture(pixels: np.ndarray, preparation: Preparation, original: tuple[in
     height, width = pixels.shape[:2]
     store = preparation.store
     if (height, width) != (store, store) and preparation.fit != "window":
-        pixels = _resized(pixels, preparation, original or (height, width))
+        pixels = resized(image_of(pixels), preparation, original or (height, width))
     return pixels if pixels.shape[2] == preparation.channels else np.repeat(pixels, preparation.channels, axis=2)
 
 
-@dataclass(frozen=True)
-class Seen:
-    """A preparation of which only what the network sees is made: the same bytes as the centre of what is stored.
-
-    Prediction needs no margin to crop at random from, and resizing is what preparing a photograph costs most.
-    """
-
-    preparation: Preparation
-
-    @property
-    def at_least(self) -> int | None:
-        """As the preparation's."""
-        return self.preparation.at_least
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(size, size, channels)."""
-        return self.preparation.size, self.preparation.size, self.preparation.channels
-
-    def fitted(self, pixels: np.ndarray, original: tuple[int, int]) -> np.ndarray:
-        """Pixels uint8 (H, W, 1 or 3) → `centre_crop(fit_picture(…), size)`, uint8 (size, size, channels)."""
-        box = _seen_box(pixels.shape, self.preparation) if pixels.shape[:2] == original else None
-        if box is None:
-            return centre_crop(fit_picture(pixels, self.preparation, original), self.preparation.size)
-        return _seen(Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels), self.preparation, box)
-
-    def fitted_image(self, image: Image.Image) -> np.ndarray | None:
-        """As `fitted`, from an upright picture, L or RGB, in Pillow's hands; None where it takes more than a resize."""
-        box = _seen_box((image.height, image.width), self.preparation)
-        return None if box is None else _seen(image, self.preparation, box)
-
-
-def _seen(image: Image.Image, preparation: Preparation, box: tuple[float, float, float, float]) -> np.ndarray:
-    """A part of a picture, L or RGB, as the network sees it."""
-    size, channels = preparation.size, preparation.channels
-    if channels == 1 and image.mode != "L":
-        image = image.convert("L")
-    image = image.resize((size, size), INTERPOLATIONS[preparation.interpolation], box=box)
-    pixels = np.array(image).reshape(size, size, -1)
-    return pixels if pixels.shape[2] == channels else np.repeat(pixels, channels, axis=2)
-
-
-def _seen_box(shape: Sequence[int], preparation: Preparation) -> tuple[float, float, float, float] | None:
-    """The part of a picture of `shape` that resizing turns into what the network sees; None where the bytes may differ.
-
-    Pillow keeps the corners in single precision. And it resizes across or down first, whichever is less work, and
-    rounds in between: only of pictures at least as wide as high is the order the same for the part as for the whole.
-    """
-    height, width = shape[:2]
-    store, size = preparation.store, preparation.size
-    if preparation.fit != "crop" or height == store or width < height:
-        return None
-    box, whole = (_box((height, width), (height, width), preparation, side) for side in (size, store))
-    return box if all(float(np.float32(corner)) == corner for corner in (*box, *whole)) else None
-
-
-def _box(
+def central_box(
     shape: tuple[int, int], original: tuple[int, int], preparation: Preparation, side: int
 ) -> tuple[float, float, float, float]:
     """Corners (left, top, right, bottom) in pixels of `shape` of the central square that becomes `side` pixels wide.
@@ -247,13 +192,12 @@ def _level(value: float) -> int:
     return round(255 * min(max(value, 0.0), 1.0))
 
 
-def _resized(pixels: np.ndarray, preparation: Preparation, original: tuple[int, int]) -> np.ndarray:
-    height, width = pixels.shape[:2]
-    store = preparation.store
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+def resized(image: Image.Image, preparation: Preparation, original: tuple[int, int]) -> np.ndarray:
+    """A picture, L or RGB, in the stored square: uint8 (store, store, 1 or 3)."""
+    store, height, width = preparation.store, image.height, image.width
     resample = INTERPOLATIONS[preparation.interpolation]
     if preparation.fit == "crop":
-        image = image.resize((store, store), resample, box=_box((height, width), original, preparation, store))
+        image = image.resize((store, store), resample, box=central_box((height, width), original, preparation, store))
     elif preparation.fit == "squash":
         image = image.resize((store, store), resample)
     else:
@@ -262,8 +206,12 @@ def _resized(pixels: np.ndarray, preparation: Preparation, original: tuple[int, 
         canvas = Image.new(image.mode, (store, store), fill)
         canvas.paste(image.resize(inner, resample), ((store - inner[0]) // 2, (store - inner[1]) // 2))
         image = canvas
-    fitted = np.array(image)
-    return fitted.reshape(store, store, -1)
+    return pixels_of(image)
+
+
+def image_of(pixels: np.ndarray) -> Image.Image:
+    """uint8 (H, W, 1 or 3) as Pillow's L or RGB."""
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
 
 def fit_mask(mask: np.ndarray, preparation: Preparation, fill: int) -> np.ndarray:

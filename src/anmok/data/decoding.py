@@ -27,7 +27,8 @@ import numpy as np
 
 from anmok.core.errors import PictureError
 from anmok.core.pictures import Decoded
-from anmok.core.preparation import Preparation, Seen
+from anmok.core.preparation import Preparation
+from anmok.core.seen import Seen
 from anmok.core.types import Pictures
 from anmok.data.decoding_process import WorkerProcess
 from anmok.data.decoding_worker import decode_one

@@ -23,7 +23,8 @@ from PIL import Image
 from anmok.core.child import die_with_parent, private_pipes
 from anmok.core.errors import PictureError
 from anmok.core.pictures import Decoded
-from anmok.core.preparation import Preparation, Seen
+from anmok.core.preparation import Preparation
+from anmok.core.seen import Seen
 from anmok.core.types import Pictures
 from anmok.data.records import Layout, decode_from
 

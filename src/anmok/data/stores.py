@@ -16,7 +16,8 @@ import numpy as np
 
 from anmok.core.errors import PictureError
 from anmok.core.pictures import MAX_PIXELS, Decoded, decode_with_notes, load_picture, read_frame
-from anmok.core.preparation import Preparation, Seen
+from anmok.core.preparation import Preparation
+from anmok.core.seen import Seen
 from anmok.core.targets import Frame
 
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from anmok.core.errors import DataError, ParityError, UsageError
 from anmok.core.pictures import Decoded
-from anmok.core.preparation import Preparation, Seen
+from anmok.core.preparation import Preparation
+from anmok.core.seen import Seen
 from anmok.core.types import Dataset, Entry
 from anmok.data.decoding import DecodingPool
 from anmok.ship.answers import Asked

@@ -23,7 +23,8 @@ import numpy as np
 from anmok.core.errors import AnmokError, UnwrittenError
 from anmok.core.files import write_json
 from anmok.core.pictures import Decoded
-from anmok.core.preparation import Preparation, Seen
+from anmok.core.preparation import Preparation
+from anmok.core.seen import Seen
 from anmok.core.types import Pictures, Prediction
 from anmok.data.decoding import DecodingPool
 from anmok.data.places import cache_folder

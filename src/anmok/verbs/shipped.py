@@ -12,7 +12,7 @@ import numpy as np
 
 from anmok.core.errors import PictureError
 from anmok.core.pictures import Decoded
-from anmok.core.preparation import Seen
+from anmok.core.seen import Seen
 from anmok.core.types import Pictures, Prediction
 from anmok.data.decoding import DecodingPool
 from anmok.data.whole_pictures import whole_pictures

@@ -17,7 +17,7 @@ import torch
 
 from anmok.core.errors import PictureError
 from anmok.core.pictures import Decoded
-from anmok.core.preparation import Seen
+from anmok.core.seen import Seen
 from anmok.core.types import Pictures, Prediction
 from anmok.data.decoding import DecodingPool
 from anmok.metrics.detection import Answer
