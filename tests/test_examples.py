@@ -17,6 +17,8 @@ CHAPTERS = {  # chapter: a figure it makes, a fact it prints
     "04_fashion_mnist.py": ("filters_after.png", "conv2: 64 maps of 14×14"),
     "05_hotdog.py": ("why.png", "asked about one: espresso"),
     "06_transfer.py": ("accuracy.png", "frozen         efficientnet_lite0"),
+    "07_unet_cells.py": ("answers.png", "near outlines"),
+    "08_fcn_heatmap.py": ("heatmap.png", "cells' scores is the classifier's score"),
     "10_autoencoder.py": ("repaired.png", "64 numbers for 784 pixels"),
     "11_vae_latent.py": ("vae-2-draws.png", "2 numbers a code"),
     "12_gan.py": ("drawn.png", "seed 7 alone and among sixteen: the same picture"),
