@@ -13,7 +13,7 @@ from anmok.tasks.recipe import Descent
 
 PASSES = 90_000  # pictures of 128 × 128 pixels, so many times seen in all: what a network from scratch needs
 FEWEST, MOST = 12, 200  # epochs
-RATE, OWN_RATE = 0.02, 0.04  # of Muon; the second for today's detector with its own encoder (decision 0009)
+RATE, OWN_RATE = 0.02, 0.06  # of Muon; the second for today's detector with its own encoder (decision 0009)
 ANY = 10_000  # epochs where the person gave a time instead: it ends the run, and the schedule with it
 PIXELS = 16 * 192 * 192  # a step's batch holds about so many …
 SMALLEST_BATCH, LARGEST_BATCH = 4, 16  # … but between so many pictures
