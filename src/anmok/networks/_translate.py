@@ -17,9 +17,28 @@ from anmok.networks._interface import Accepts
 Norm = Callable[[int], nn.Module]
 
 
+ROUNDING = 1e-10  # variance: what float32 makes of a map that is the same everywhere lies far below
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """Torch's; but where a map is the same everywhere, evaluation makes nothing of what rounding left.
+
+    A plain picture's maps differ by rounding alone. Divided by √(ε + variance) layer after layer, that would become a
+    picture: another one on every machine.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) → the same shape."""
+        if self.training:
+            return super().forward(x)
+        centred = x - x.mean((2, 3), keepdim=True)
+        variance = centred.square().mean((2, 3), keepdim=True)
+        return centred * ((variance + self.eps).rsqrt() * (variance / (variance + ROUNDING)))
+
+
 def instance_norm(channels: int) -> nn.Module:
     """Each map of each picture to mean 0 and variance 1; nothing learned, nothing remembered."""
-    return nn.InstanceNorm2d(channels, affine=False, track_running_stats=False)
+    return InstanceNorm(channels, affine=False, track_running_stats=False)
 
 
 class PatchGAN(nn.Module):

@@ -135,3 +135,21 @@ def _model(name: str, **arguments) -> Translate:
     network = build(name, num_classes=None, width=4, layers=2, **arguments)
     recipe = TranslateRecipe(name, 1, 1)
     return Translate(network, PREPARATION, PlainDevices("float32"), recipe, ("day", "night"))
+
+
+@pytest.mark.parametrize("level", [-1.0, 0.3])
+def test_a_plain_picture_stays_plain_whatever_computes(level: float) -> None:
+    """Rounding, divided by √ε layer after layer, would become a picture, and another one on every machine."""
+    torch.manual_seed(0)
+    generator = build("cyclegan", num_classes=None, width=4, blocks=2, layers=2).generator_ab.eval()
+    for weight in generator.parameters():
+        weight.data.mul_(5)
+    plain, real = torch.full((1, 3, SIDE, SIDE), level), torch.rand(1, 3, SIDE, SIDE) * 2 - 1
+    with torch.no_grad():
+        answers = [
+            generator.to(kind)(x.to(kind)).float() for kind in (torch.float32, torch.float64) for x in (plain, real)
+        ]
+        assert (answers[0] - answers[2]).abs().max() < 1e-4 and answers[0].std() < 1e-4
+        assert (answers[1] - answers[3]).abs().max() < 1e-4 and answers[1].std() > 0.01
+        generator.train()  # torch's own normalisation
+        assert (generator(real.double()).float() - answers[3]).abs().max() < 1e-4

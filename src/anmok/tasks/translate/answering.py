@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from anmok.core.errors import PictureError, UsageError
-from anmok.core.preparation import fit_picture, in_own_size
+from anmok.core.pictures import Decoded
+from anmok.core.preparation import in_own_size
+from anmok.core.seen import Seen
 from anmok.core.types import Pictures, Prediction
-from anmok.data.decoding import decode_many
+from anmok.data.decoding import DecodingPool
 from anmok.report.tables import WRITERS
 from anmok.tasks.files import FileNames, save_picture
 from anmok.tasks.translate.learning import Translate
@@ -21,18 +23,16 @@ def answers(
     model: Translate, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], way: str, batch: int
 ) -> Iterator[Prediction]:
     """One prediction a picture, in order."""
-    decoded = iter(decode_many(pictures, locators, None))
-    while chunk := list(islice(decoded, batch)):
-        good = [answer.pixels for answer in chunk if isinstance(answer.pixels, np.ndarray)]
-        fitted = [fit_picture(pixels, model.preparation) for pixels in good]
-        translated = iter(model.translated(np.stack(fitted), way) if fitted else ())
-        for answer in chunk:
-            name = names[answer.position]
-            if isinstance(answer.pixels, PictureError):
-                error = answer.pixels
-                yield Prediction(name, error=f"{error.what}; try: {error.fix}" if error.fix else error.what)
-            else:
-                yield Prediction(name, picture=in_own_size(next(translated), answer.pixels.shape))
+    with DecodingPool(pictures, Seen(model.preparation)) as pool:  # the bytes that the shipped model sees
+        decoded = zip(names, pool.map(locators), strict=True)
+        while chunk := list(islice(decoded, batch)):
+            good = [found.pixels for _, found in chunk if isinstance(found, Decoded)]
+            translated = iter(model.translated(np.stack(good), way) if good else ())
+            for name, found in chunk:
+                if isinstance(found, PictureError):
+                    yield Prediction(name, error=f"{found.what}; try: {found.fix}" if found.fix else found.what)
+                else:
+                    yield Prediction(name, picture=in_own_size(next(translated), found.original_size))
 
 
 def write(to: Path, answers: Iterable[Prediction]) -> None:
