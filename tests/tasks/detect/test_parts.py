@@ -33,6 +33,7 @@ def test_forms_follow_from_the_objects_sizes() -> None:
 
 def test_what_the_person_names_stays() -> None:
     assert form_of("rcnn:alexnet_2012", lambda: SIDES).arguments == {}
+    assert form_of("rcnn:alexnet_2012", lambda: SIDES).nms == 0.3  # FACTS.md, of the released programs
     assert set(form_of("faster_rcnn:vgg16", lambda: SIDES).arguments) == {"sizes"}
 
     def never() -> np.ndarray:

@@ -27,10 +27,12 @@ class Form:
     Args:
         arguments: of the network, beside classes and channels.
         pace: share of the usual epochs that it needs.
+        nms: overlap above which the lower score of two answered boxes is dropped, where the paper says so; else None.
     """
 
     arguments: Mapping[str, Any] = field(default_factory=dict)
     pace: float = 1.0
+    nms: float | None = None
 
     @property
     def told(self) -> str:
@@ -46,10 +48,10 @@ def form_of(name: str, sides_of: Callable[[], np.ndarray]) -> Form:
     own, _, encoder = name.partition(":")
     if own not in _BY_SIZE:
         return Form()
-    measured, pace = _BY_SIZE[own](sides_of()), _PACE[own]
+    measured, pace, nms = _BY_SIZE[own](sides_of()), _PACE[own], _NMS.get(own)
     if encoder:
-        return Form({key: value for key, value in measured.items() if key == "sizes"}, pace)
-    return Form({"encoder": SMALL, **measured}, pace)
+        return Form({key: value for key, value in measured.items() if key == "sizes"}, pace, nms)
+    return Form({"encoder": SMALL, **measured}, pace, nms)
 
 
 def _crop(sides: np.ndarray) -> dict[str, Any]:
@@ -77,3 +79,4 @@ _BY_SIZE: Mapping[str, Callable[[np.ndarray], dict[str, Any]]] = {
 }
 # Each of a picture's regions is a lesson: fewer epochs than one-stage detectors need. R-CNN's are the dearest.
 _PACE = {"rcnn": 0.05, "sppnet": 0.15, "fast_rcnn": 0.15, "faster_rcnn": 0.3, "fasterrcnn_resnet50_fpn": 0.3}
+_NMS = {"rcnn": 0.3, "sppnet": 0.3, "fast_rcnn": 0.3}
