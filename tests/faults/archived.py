@@ -26,7 +26,8 @@ def pack(root: Path, ledger: Ledger, rng: np.random.Generator) -> Ledger:
     fault = "" if hostile else str(rng.choice(["", "", "", "", "cut short", "a link outside"]))
     if fault == "cut short":
         content = path.read_bytes()
-        path.write_bytes(content[: len(content) // 2])
+        # Within the first member: half of a small tar is its empty end.
+        path.write_bytes(content[:600] if kind == "tar" else content[: len(content) // 2])
     elif fault == "a link outside" and kind != "zip":
         _tar(path, root, files, None, link="/etc")
     else:

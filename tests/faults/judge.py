@@ -129,7 +129,7 @@ def _of_dataset(dataset: Dataset, accounts: dict[str, dict[str, int]], ledger: L
 def _of_pictures(dataset: Dataset, accounts: dict[str, dict[str, int]], ledger: Ledger) -> list[str]:
     """Pictures with something beside them: what is told of each, and who is named where it cannot be used."""
     used = {entry.id: entry for entry in dataset.entries}
-    complaints = [f"used, though bad: {key}" for key in used if key not in ledger.good]
+    complaints = [f"used, though bad: {key}" for key in used if key not in ledger.good and key not in ledger.doubtful]
     for key, (target, pixels) in ledger.good.items():
         entry = used.get(str(key))
         if entry is None:

@@ -80,8 +80,11 @@ def build(root: Path, kind: str, rng: np.random.Generator) -> Ledger:
             path.unlink()
             ledger.spoil(key, "gone")
             gone.add(scene.name)
+    _nobody_can_know(ledger, data, bad)
     ledger.spoilt_rows = sum(scene not in gone for scene, _ in bad)
-    ledger.lost_rows = sum(scene.name in gone for scene, _ in rows)
+    # A table's row without a box is a row all the same.
+    bare = [scene for scene in data if kind == "csv_boxes" and not scene.boxes]
+    ledger.lost_rows = sum(scene.name in gone for scene in [*(scene for scene, _ in rows), *bare])
     ledger.may_refuse = len(ledger.bad) * 2 > len(data) or len(bad) * 2 >= len(rows)
     fatal = str(rng.choice(["", "", "", "", "", "", _FATAL[kind]]))
     if fatal:
@@ -90,6 +93,30 @@ def build(root: Path, kind: str, rng: np.random.Generator) -> Ledger:
         ledger.story.append(fatal)
     ledger.files = count_files(root)
     return ledger
+
+
+def _nobody_can_know(ledger: Ledger, data: list[Scene], bad: set[tuple[str, int]]) -> None:
+    """Items whose end is not for this ledger to say; that nothing is lost, the accounts say all the same.
+
+    A table's picture is known by its rows alone, so it is none where all of these are bad; a text without a line of
+    labels is no text of labels where its picture is missing; a COCO file is passed over as a whole where none of its
+    pictures is there.
+    """
+    gone = {key for key in ledger.bad if f"{key}: gone" in ledger.story}
+    for scene in data:
+        key = FOLDERS[ledger.format].format(split=scene.split) + f"/{scene.name}.png"
+        speechless = bool(scene.boxes) and all((scene.name, at) in bad for at in range(len(scene.boxes)))
+        others = {
+            FOLDERS["coco"].format(split=one.split) + f"/{one.name}.png" for one in data if one.split == scene.split
+        }
+        if (
+            (ledger.format == "csv_boxes" and speechless)
+            or (ledger.format == "yolo" and speechless and key in gone)
+            or (ledger.format == "coco" and others <= gone)
+        ):
+            ledger.good.pop(key, None)
+            ledger.bad.discard(key)
+            ledger.doubtful.add(key)
 
 
 def _scenes(rng: np.random.Generator) -> list[Scene]:

@@ -89,12 +89,11 @@ def _without_torn_copies(plan: TrainingPlan, whole: Dataset, terminal: Terminal)
     Copies are known only once pictures are decoded, and most data has none: so pictures are decoded but once, and a
     split that tears nothing stays as it is.
     """
-    cut = [entry for entry, was in zip(plan.found.entries, whole.entries, strict=True) if entry.split != was.split]
-    if plan.settings.split is not None or not cut:
+    free = [now for now, was in zip(plan.found.entries, whole.entries, strict=True) if was.split in (None, "train")]
+    if plan.settings.split is not None or len({entry.split for entry in free}) < 2:
         return plan
     if plan.copies.limit:
         terminal.say(plan.copies.limit)
-    free = [now for now, was in zip(plan.found.entries, whole.entries, strict=True) if was.split in (None, "train")]
     groups = plan.copies.groups_in(free)
     torn = [group for group in groups if len({free[at].split for at in group}) > 1]
     if not torn:

@@ -78,20 +78,22 @@ def _texts(source: Source) -> dict[str, list[str]]:
 
 
 def _looks_like_labels(path: Path) -> bool:
-    """Whether the first line that is not blank could be one of labels; a text without any could be, too."""
+    """Whether one of the first lines could be one of labels; a text of nothing could be, too."""
     try:
         with path.open("rb") as file:
             start = file.read(4096).split(b"\n")
     except OSError:
         return False
-    for line in start:
-        if cells := line.split():
-            try:
-                numbers = [float(cell) for cell in cells]
-            except ValueError:
-                return False
-            return len(cells) >= 5 and math.isfinite(numbers[0]) and numbers[0] == int(numbers[0])
-    return True
+    rows = [cells for line in start if (cells := line.split())]
+    return not rows or any(_could_be_a_row(cells) for cells in rows)
+
+
+def _could_be_a_row(cells: list[bytes]) -> bool:
+    try:
+        numbers = [float(cell) for cell in cells]
+    except ValueError:
+        return False
+    return len(cells) >= 5 and math.isfinite(numbers[0]) and numbers[0] == int(numbers[0])
 
 
 class _Reading:
