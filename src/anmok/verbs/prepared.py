@@ -22,7 +22,7 @@ import numpy as np
 
 from anmok.core.errors import AnmokError, UnwrittenError
 from anmok.core.files import write_json
-from anmok.core.pictures import Decoded
+from anmok.core.pictures import RULES, Decoded
 from anmok.core.preparation import Preparation
 from anmok.core.seen import Seen
 from anmok.core.types import Pictures, Prediction
@@ -140,7 +140,7 @@ def key_of(subject: object) -> str | None:
 
 def _key(material: bytes) -> str:
     """Another key wherever anything that decides the answers, or how fast they come, is another."""
-    facts = [FORMAT, hashlib.sha256(material).hexdigest(), *map(_version, _VERSIONS), _processor(), processors()]
+    facts = [FORMAT, RULES, hashlib.sha256(material).hexdigest(), *map(_version, _VERSIONS), _processor(), processors()]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 
