@@ -157,3 +157,12 @@ def test_roboflow_and_darknet_layouts(tmp_path: Path) -> None:
     (tmp_path / "d" / "obj.names").write_text("cat\n")
     dataset = load_data(tmp_path / "d")
     assert dataset.format == "yolo" and dataset.classes == ("cat",) and dataset.splits == {"train": 1}
+
+
+def test_a_text_without_picture_is_told_though_its_first_line_is_faulty(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    (tmp_path / "labels" / "lost.txt").write_text(f"cat 0.5 0.5 0.5 0.25\n{GOOD}\n")
+    (tmp_path / "labels" / "notes.txt").write_text("drawn by two people\nin 2024\n")
+    dataset = load_data(tmp_path)
+    assert [item.path for item in dataset.set_aside] == ["labels/lost.txt"]
+    assert dataset.accounts()["files"]["seen"] == 5
