@@ -141,9 +141,10 @@ def precision_intervals(
         ]
         return alone[:-1], alone[-1]
     generator = numpy_generator(seed, "bootstrap")
-    draws = []
-    while (left := resamples - sum(map(len, draws))) > 0:
-        count = min(left, max(1, VALUES_AT_ONCE // n))
+    draws: list[Floats] = []
+    at_once = max(1, VALUES_AT_ONCE // n)
+    for start in range(0, resamples, at_once):
+        count = min(at_once, resamples - start)
         times = np.stack([np.bincount(generator.integers(0, n, n), minlength=n) for _ in range(count)])
         draws.append(average_precisions(truths, answers, times))
     blocks = np.arange(n) % min(n, JACKKNIFE)

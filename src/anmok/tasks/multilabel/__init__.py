@@ -22,7 +22,7 @@ from anmok.ship.graph import Mirrored
 from anmok.tasks._kind import Asked, Cargo, Inquiry, Plan, Voice
 from anmok.tasks.classify.answering import answers
 from anmok.tasks.classify.augmentation import draw_augmentation
-from anmok.tasks.classify.choosing import decode
+from anmok.tasks.classify.choosing import decode, saved_plan
 from anmok.tasks.classify.learning import Classify
 from anmok.tasks.multilabel import choosing
 from anmok.tasks.multilabel.duel import Duel, judged
@@ -53,7 +53,7 @@ class MultiLabel:
 
     def plan_again(self, dataset: Dataset, card: Mapping[str, Any], voice: Voice) -> Plan:
         """The plan of a run that is resumed."""
-        return choosing.saved_plan(dataset, card, voice)
+        return saved_plan(dataset, card, voice)
 
     def learner(self, plan: Plan, devices: Devices, asked: Asked, network: nn.Module | None = None) -> Classify:
         """What the engine trains."""

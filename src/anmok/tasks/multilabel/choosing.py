@@ -1,4 +1,4 @@
-"""How a network learns to name all that a picture shows: chosen from the data for a new run, read from a card's."""
+"""How a network learns to name all that a picture shows, chosen from the data where the person did not choose."""
 
 from __future__ import annotations
 
@@ -56,13 +56,6 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
         recipe = choose_transfer(pictures, *start, flip, freezing(asked, voice))
     recipe = replace(recipe, label_smoothing=0.0, balance=balance).asked(asked, "label_smoothing")
     return Plan(decoded, recipe, {"classes": told})
-
-
-def saved_plan(dataset: Dataset, card: Mapping[str, Any], voice: Voice) -> Plan:
-    """What the run of this card was going to do."""
-    from anmok.tasks.classify.choosing import saved_plan
-
-    return saved_plan(dataset, card, voice)
 
 
 def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | None) -> Classify:

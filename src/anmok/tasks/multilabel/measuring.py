@@ -44,7 +44,7 @@ class Measured:
     @property
     def answered(self) -> np.ndarray:
         """Which classes each answer names, bool (N, C)."""
-        return self.scores >= np.float32(self.judgement.thresholds)
+        return self.judgement.answered(self.scores)
 
     @property
     def right(self) -> np.ndarray:
@@ -63,8 +63,8 @@ def measure(
     loader = decoded.loader(split, batch)
     logits, targets = model.collect(loader.epoch(0))
     used = Judgement.fitted(targets, logits) if judgement is None else judgement
-    truths = targets > 0.5
-    summary = label_summary(truths, used.scores(logits), np.float32(used.thresholds).tolist(), model.classes)
+    truths, thresholds = targets > 0.5, np.array(used.thresholds, np.float32).tolist()
+    summary = label_summary(truths, used.scores(logits), thresholds, model.classes)
     return Measured(split or "all", loader.ids, loader.rows, logits, truths, summary, used)
 
 

@@ -51,8 +51,12 @@ class Judgement:
 
     def scores(self, logits: np.ndarray) -> np.ndarray:
         """Probabilities (N, C), float32."""
-        lines = logits.astype(np.float32) * np.float32(self.slopes) + np.float32(self.offsets)
+        lines = logits.astype(np.float32) * np.array(self.slopes, np.float32) + np.array(self.offsets, np.float32)
         return (1 / (1 + np.exp(-lines))).astype(np.float32)
+
+    def answered(self, scores: np.ndarray) -> np.ndarray:
+        """Which classes are found, bool (N, C)."""
+        return scores >= np.array(self.thresholds, np.float32)
 
     def to_json(self, classes: Sequence[str]) -> dict[str, Mapping[str, float]]:
         """By class name, as cards and shipped models keep it."""
@@ -132,11 +136,11 @@ class AnyClasses:
 
     def predictions(self, names: Sequence[str], logits: Tensor, classes: Sequence[str]) -> Iterator[Prediction]:
         """All classes with their probabilities, the likeliest first, and which of them are found."""
-        thresholds = np.float32(self.judgement.thresholds)
-        for name, row in zip(names, self.judgement.scores(logits.numpy()), strict=True):
+        scores = self.judgement.scores(logits.numpy())
+        for name, row, said in zip(names, scores, self.judgement.answered(scores), strict=True):
             order = np.argsort(-row, kind="stable")
             labels = tuple(classes[place] for place in order)
-            found = tuple(classes[place] for place in order if row[place] >= thresholds[place])
+            found = tuple(classes[place] for place in order if said[place])
             yield Prediction(name, labels, tuple(row[order].tolist()), found=found)
 
     def to_explain(self, network: nn.Module, x: Tensor, target: int | None) -> tuple[nn.Module, int | None]:
