@@ -24,8 +24,9 @@ SIDES = np.array([10.0, 20, 30, 40, 50, 60, 70, 80, 90, 100])
 
 
 def test_forms_follow_from_the_objects_sizes() -> None:
-    assert form_of("rcnn", lambda: SIDES).arguments == {"encoder": "small_resnet", "crop": 56}  # the median is 55
-    assert form_of("rcnn", lambda: SIDES / 10).arguments["crop"] == 24
+    half = form_of("rcnn", lambda: SIDES / 2).arguments  # the median is 27.5, and 41.25 half as much again
+    assert half == {"encoder": "small_resnet", "crop": 40}
+    assert form_of("rcnn", lambda: SIDES / 10).arguments["crop"] == 32
     # 15 %, 50 % and 85 % of ten numbers lie at places 1.35, 4.5 and 7.65: 23.5, 55 and 86.5, to multiples of 4
     assert form_of("faster_rcnn", lambda: SIDES).arguments["sizes"] == [24.0, 56.0, 88.0]
     assert form_of("faster_rcnn", lambda: np.zeros(0)).arguments["sizes"] == [16.0, 32.0, 64.0]

@@ -15,7 +15,8 @@ import numpy as np
 
 SMALL = "small_resnet"
 HIDDEN = 256  # numbers in each of two dense layers
-CROP, SMALLEST_CROP = 64, 24  # pixels: largest and smallest side of warped regions
+CROP, SMALLEST_CROP = 64, 32  # pixels: largest and smallest side of warped regions
+ENLARGED = 1.5  # times an object's side: the small network halves thrice, and its last map wants some cells
 QUANTILES = (0.15, 0.5, 0.85)  # of the objects' sides, where anchors are put
 STRIDE = 8  # pixels of the small network's coarsest map: smaller anchors would fall between its cells
 
@@ -55,9 +56,9 @@ def form_of(name: str, sides_of: Callable[[], np.ndarray]) -> Form:
 
 
 def _crop(sides: np.ndarray) -> dict[str, Any]:
-    """R-CNN's crops: about as large as the objects are."""
+    """R-CNN's crops: somewhat larger than the objects are."""
     typical = float(np.median(sides)) if len(sides) else CROP
-    return {"crop": int(np.clip(8 * round(typical / 8), SMALLEST_CROP, CROP))}
+    return {"crop": int(np.clip(8 * round(ENLARGED * typical / 8), SMALLEST_CROP, CROP))}
 
 
 def _dense(sides: np.ndarray) -> dict[str, Any]:
@@ -78,5 +79,5 @@ _BY_SIZE: Mapping[str, Callable[[np.ndarray], dict[str, Any]]] = {
     "fasterrcnn_resnet50_fpn": _anchors,
 }
 # Each of a picture's regions is a lesson: fewer epochs than one-stage detectors need. R-CNN's are the dearest.
-_PACE = {"rcnn": 0.05, "sppnet": 0.15, "fast_rcnn": 0.15, "faster_rcnn": 0.3, "fasterrcnn_resnet50_fpn": 0.3}
+_PACE = {"rcnn": 0.08, "sppnet": 0.15, "fast_rcnn": 0.15, "faster_rcnn": 0.3, "fasterrcnn_resnet50_fpn": 0.3}
 _NMS = {"rcnn": 0.3, "sppnet": 0.3, "fast_rcnn": 0.3}
