@@ -79,7 +79,9 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     pictures = prepared.dataset.splits["train"]
     timed = asked.time is not None
     recipe = choose_recipe(pictures, preparation.size, flip, form.pace, timed, asked.net)
-    recipe = recipe.but(arguments=form.arguments, nms=form.nms).asked(asked)
+    recipe = recipe.but(
+        arguments=form.arguments, nms=form.nms, optimizer=form.optimizer, learning_rate=form.learning_rate
+    ).asked(asked)
     return Plan(prepared, recipe, notes)
 
 

@@ -18,6 +18,7 @@ HIDDEN = 256  # numbers in each of two dense layers
 CROP, SMALLEST_CROP = 64, 32  # pixels: largest and smallest side of warped regions
 ENLARGED = 1.5  # times an object's side: the small network halves thrice, and its last map wants some cells
 QUANTILES = (0.15, 0.5, 0.85)  # of the objects' sides, where anchors are put
+DESCENT = ("adamw", 2e-3)  # Muon's usual rate shook SPPnet's dense layers; these teach all of them shapes in a minute
 STRIDE = 8  # pixels of the small network's coarsest map: smaller anchors would fall between its cells
 
 
@@ -29,11 +30,14 @@ class Form:
         arguments: of the network, beside classes and channels.
         pace: share of the usual epochs that it needs.
         nms: overlap above which the lower score of two answered boxes is dropped, where the paper says so; else None.
+        optimizer, learning_rate: where they are not the usual ones; else None.
     """
 
     arguments: Mapping[str, Any] = field(default_factory=dict)
     pace: float = 1.0
     nms: float | None = None
+    optimizer: str | None = None
+    learning_rate: float | None = None
 
     @property
     def told(self) -> str:
@@ -51,8 +55,8 @@ def form_of(name: str, sides_of: Callable[[], np.ndarray]) -> Form:
         return Form()
     measured, pace, nms = _BY_SIZE[own](sides_of()), _PACE[own], _NMS.get(own)
     if encoder:
-        return Form({key: value for key, value in measured.items() if key == "sizes"}, pace, nms)
-    return Form({"encoder": SMALL, **measured}, pace, nms)
+        return Form({key: value for key, value in measured.items() if key == "sizes"}, pace, nms, *DESCENT)
+    return Form({"encoder": SMALL, **measured}, pace, nms, *DESCENT)
 
 
 def _crop(sides: np.ndarray) -> dict[str, Any]:
