@@ -5,12 +5,12 @@ import pytest
 
 from anmok.core.errors import DataError
 from anmok.metrics.proportion import Interval
-from anmok.tasks.duel import ShareDuel, better_on, check_order
+from anmok.tasks.duel import Duel, better_on, check_order
 
 
-def duel(low: float, high: float) -> ShareDuel:
+def duel(low: float, high: float) -> Duel:
     gap = Interval((low + high) / 2, low, high, 1200)
-    return ShareDuel(("a", "b"), 1200, "mean_iou", "mean IoU", {"mean_iou": (0.612, 0.58, gap)})
+    return Duel(("a", "b"), 1200, "mean_iou", "mean IoU", {"mean_iou": (0.612, 0.58, gap)})
 
 
 def test_the_verdict_follows_the_interval() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -97,41 +97,12 @@ class Model(engine.Task, Protocol):
         """
 
 
-@dataclass(frozen=True)
-class Cargo:
-    """What of a model is shipped (`anmok.ship`).
-
-    Args:
-        network: normalised pictures (N, C, S, S) → one tensor for each of `outputs`, one row a picture.
-        outputs: their names.
-        answers: plain values from which `anmok.ship.answers.<task>` makes predictions of these outputs.
-        side: of the squares that the graph takes; None: the preparation's size. With fit "window", that of the tiles.
-    """
-
-    network: nn.Module
-    outputs: tuple[str, ...]
-    answers: Mapping[str, Any]
-    side: int | None = None
-
-    def squares(self, preparation: Preparation) -> Preparation:
-        """The preparation as the graph is to know it: with the side of the squares it takes."""
-        return preparation if self.side is None else replace(preparation, size=self.side, store=self.side)
-
-
 @runtime_checkable
 class Drawing(Protocol):
     """A kind whose models draw pictures from seeds."""
 
     def canvas(self, model: Any) -> Canvas:
         """What draws them. Raises `UsageError` where a model like this one cannot."""
-
-
-@runtime_checkable
-class ShippingSeeds(Protocol):
-    """A kind whose models are shipped as generators (`anmok.ship.painter`)."""
-
-    def graph(self, model: Any) -> tuple[nn.Module, int]:
-        """A module of rows of numbers, code, class and truncation side by side; and how many these are."""
 
 
 @runtime_checkable
@@ -148,14 +119,6 @@ def to_inspect(model: Model, size: int | None = None) -> tuple[nn.Module, tuple[
         return model.to_inspect()
     side = size or model.preparation.size
     return model.network, (model.preparation.channels, side, side)
-
-
-@runtime_checkable
-class Shipping(Protocol):
-    """A kind whose models can be shipped."""
-
-    def cargo(self, model: Any) -> Cargo:
-        """What of this model is shipped. Raises `UsageError` where one like this cannot be."""
 
 
 class Measured(Protocol):

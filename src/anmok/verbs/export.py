@@ -30,7 +30,7 @@ from anmok.ship.graph import to_onnx, to_openvino
 from anmok.ship.model_card import model_card
 from anmok.ship.odd_pictures import make_odd_pictures
 from anmok.ship.runtime import Model
-from anmok.tasks._kind import Cargo, Shipping, ShippingSeeds
+from anmok.tasks._shipping import Cargo, Shipping, ShippingSeeds
 from anmok.verbs import card as cards
 from anmok.verbs.export_generator import ship_generator
 from anmok.verbs.int8 import Loss, in_int8
@@ -78,6 +78,7 @@ def export(subject: Subject | nn.Module | str | Path, *, quiet: bool = True, **s
     asked.refuse_foreign(one.kind.name)
     out = _target(one, asked.out, asked.into)
     terminal = Terminal(quiet)
+    found: Mapping[str, Parity | Loss]
     with terminal.hearing_warnings(), _towards(one, asked.into), tempfile.TemporaryDirectory() as folder:
         if isinstance(one.kind, ShippingSeeds):
             place = Path(folder) / "draft.anmok"

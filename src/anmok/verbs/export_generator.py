@@ -16,7 +16,7 @@ from anmok.ship.gate import Parity, compare
 from anmok.ship.generator_graph import generator_to_onnx
 from anmok.ship.graph import to_openvino
 from anmok.ship.painter import CODES, PICTURES, TASK, Painter
-from anmok.tasks._kind import ShippingSeeds
+from anmok.tasks._shipping import ShippingSeeds
 from anmok.verbs.settings import ExportSettings
 from anmok.verbs.subject import Subject
 

@@ -21,7 +21,7 @@ from anmok.ship.choice import Choice, Contender, choose, engines_in_float32
 from anmok.ship.gate import compare
 from anmok.ship.graph import to_onnx
 from anmok.ship.odd_pictures import make_odd_pictures
-from anmok.tasks._kind import Shipping
+from anmok.tasks._shipping import Shipping
 from anmok.verbs.export import cargo_of, in_float32
 from anmok.verbs.prepared import TORCH, Prepared, folder, keep
 from anmok.verbs.settings import PredictSettings

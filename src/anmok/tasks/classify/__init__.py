@@ -17,7 +17,8 @@ from anmok.metrics.calibration import temperature_limit
 from anmok.report.content import ReportContent
 from anmok.report.tables import write_predictions
 from anmok.ship.graph import Mirrored
-from anmok.tasks._kind import Asked, Cargo, Inquiry, Plan, Voice
+from anmok.tasks._kind import Asked, Inquiry, Plan, Voice
+from anmok.tasks._shipping import Cargo
 from anmok.tasks.classify import choosing, evaluating
 from anmok.tasks.classify.answering import answers
 from anmok.tasks.classify.augmentation import draw_augmentation

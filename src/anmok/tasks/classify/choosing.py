@@ -118,8 +118,9 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
     focus = train.focus if isinstance(train, FocusedLoader) else None
     if recipe.pretrained is None:
         model = Classify(network, classes, decoded.preparation, devices, recipe, train, val, weights, focus)
-        if ours and hasattr(network, "begin_with"):
-            network.begin_with(model.normalise(decoded.some(SEEN_FIRST)))
+        begin_with = getattr(network, "begin_with", None)
+        if ours and begin_with is not None:
+            begin_with(model.normalise(decoded.some(SEEN_FIRST)))
         return model
     model = Transfer(network, classes, decoded.preparation, devices, recipe, train, val, weights, focus)
     model.pictures, model.seed = cache_key(decoded.dataset, decoded.preparation), seed

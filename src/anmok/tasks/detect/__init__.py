@@ -16,7 +16,8 @@ from anmok.data.prepare import Prepared
 from anmok.engine.devices import Devices
 from anmok.metrics.proportion import Interval
 from anmok.report.content import ReportContent
-from anmok.tasks._kind import Asked, Cargo, Inquiry, Plan, Voice
+from anmok.tasks._kind import Asked, Inquiry, Plan, Voice
+from anmok.tasks._shipping import Cargo
 from anmok.tasks.detect import choosing, history
 from anmok.tasks.detect.answering import answers, wants_overlays, write
 from anmok.tasks.detect.drawing import truth
@@ -26,7 +27,7 @@ from anmok.tasks.detect.measuring import Measured, measure, report_of
 from anmok.tasks.detect.page import fill
 from anmok.tasks.detect.shipping import cargo
 from anmok.tasks.detect.timing import timed
-from anmok.tasks.duel import ShareDuel
+from anmok.tasks.duel import Duel
 from anmok.tasks.sheet import ROWS, SHOWN_SIDE, VERSIONS, draw_sheet
 
 __all__ = ["Detect", "Detection", "Interval"]
@@ -85,7 +86,7 @@ class Detection:
         found = self.measure(inquiry.model, decoded, split, inquiry.asked.batch)
         return found, report_of(found, inquiry.model.classes)
 
-    def duel(self, names: tuple[str, str], first: Measured, second: Measured) -> ShareDuel:
+    def duel(self, names: tuple[str, str], first: Measured, second: Measured) -> Duel:
         """The interval of the difference, pictures drawn in pairs."""
         return judged(names, first, second)
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from anmok.metrics.bootstrap import bootstrap
 from anmok.tasks.detect.measuring import Measured
-from anmok.tasks.duel import ShareDuel, better_on, check_order
+from anmok.tasks.duel import Duel, better_on, check_order
 
 
-def judged(names: tuple[str, str], first: Measured, second: Measured) -> ShareDuel:
+def judged(names: tuple[str, str], first: Measured, second: Measured) -> Duel:
     """Compare two runs' answers to the same pictures, each at its own threshold, picture by picture.
 
     Raises:
@@ -19,4 +19,4 @@ def judged(names: tuple[str, str], first: Measured, second: Measured) -> ShareDu
     a, b = (np.nan_to_num(one.summary.pictures, nan=1.0) for one in (first, second))  # nothing there, nothing said
     gap = bootstrap(np.mean, a - b)  # type: ignore[arg-type]
     rows = {"f1_by_picture": (float(a.mean()), float(b.mean()), gap)}
-    return ShareDuel(names, len(a), "f1_by_picture", "mean F1", rows, [better_on(names, a, b)])
+    return Duel(names, len(a), "f1_by_picture", "mean F1", rows, [better_on(names, a, b)])

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from anmok.core.errors import UsageError
 from anmok.networks._detector import MOST_CANDIDATES
-from anmok.tasks._kind import Cargo
+from anmok.tasks._shipping import Cargo
 from anmok.tasks.detect.learning import Detect
 
 OUTPUTS = ("boxes", "scores", "labels")

@@ -15,8 +15,9 @@ from anmok.data.prepare_pictures import PreparedPictures
 from anmok.engine.devices import Devices
 from anmok.report.content import ReportContent
 from anmok.tasks._kind import Asked, Inquiry, Plan, Voice
+from anmok.tasks.duel import Duel
 from anmok.tasks.generate import answering, choosing
-from anmok.tasks.generate.duel import Duel, judged
+from anmok.tasks.generate.duel import judged
 from anmok.tasks.generate.learning import Generate
 from anmok.tasks.generate.measuring import Measured, measure
 from anmok.tasks.generate.page import fill

@@ -50,8 +50,8 @@ def answers(
                 yield Prediction(name, error=f"{error.what}; try: {error.fix}" if error.fix else error.what)
                 continue
             one = next(found)
-            told = () if one.label is None else ((model.classes[one.label],), (one.likeness,))
-            yield Prediction(name, *told, picture=_in_own_size(one.picture, answer.pixels.shape))
+            labels, scores = (None, None) if one.label is None else ((model.classes[one.label],), (one.likeness,))
+            yield Prediction(name, labels, scores, picture=_in_own_size(one.picture, answer.pixels.shape))
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,15 @@ from anmok.engine.devices import Devices
 from anmok.report.content import ReportContent
 from anmok.report.tables import write_predictions
 from anmok.ship.graph import Mirrored
-from anmok.tasks._kind import Asked, Cargo, Inquiry, Plan, Voice
+from anmok.tasks._kind import Asked, Inquiry, Plan, Voice
+from anmok.tasks._shipping import Cargo
 from anmok.tasks.classify.answering import answers
 from anmok.tasks.classify.augmentation import draw_augmentation
 from anmok.tasks.classify.choosing import decode, saved_plan
 from anmok.tasks.classify.learning import Classify
+from anmok.tasks.duel import Duel
 from anmok.tasks.multilabel import choosing
-from anmok.tasks.multilabel.duel import Duel, judged
+from anmok.tasks.multilabel.duel import judged
 from anmok.tasks.multilabel.measuring import Measured, measure, report_of
 from anmok.tasks.multilabel.objective import AnyClasses, Judgement
 from anmok.tasks.multilabel.page import fill

@@ -18,9 +18,10 @@ from anmok.data.prepare_pictures import PreparedPictures
 from anmok.engine.devices import Devices
 from anmok.report.content import ReportContent
 from anmok.tasks._kind import Asked, Inquiry, Plan, Voice
+from anmok.tasks.duel import Duel
 from anmok.tasks.reconstruct import answering, choosing
 from anmok.tasks.reconstruct.canvas import VAECanvas
-from anmok.tasks.reconstruct.duel import Duel, judged
+from anmok.tasks.reconstruct.duel import judged
 from anmok.tasks.reconstruct.evaluating import evaluate
 from anmok.tasks.reconstruct.learning import Reconstruct
 from anmok.tasks.reconstruct.measuring import Measured, measure

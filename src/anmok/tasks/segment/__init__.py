@@ -13,8 +13,9 @@ from anmok.core.registry import register
 from anmok.core.types import Dataset, Pictures, Prediction, Report
 from anmok.engine.devices import Devices
 from anmok.report.content import ReportContent
-from anmok.tasks._kind import Asked, Cargo, Inquiry, Plan, Voice
-from anmok.tasks.duel import ShareDuel
+from anmok.tasks._kind import Asked, Inquiry, Plan, Voice
+from anmok.tasks._shipping import Cargo
+from anmok.tasks.duel import Duel
 from anmok.tasks.segment import choosing
 from anmok.tasks.segment.answering import answers
 from anmok.tasks.segment.augmentation import draw_augmentation
@@ -79,7 +80,7 @@ class Segmentation:
         found = measure(inquiry.model, decoded.dataset, split, inquiry.asked.batch)
         return found, report_of(found, inquiry.model.classes)
 
-    def duel(self, names: tuple[str, str], first: Measured, second: Measured) -> ShareDuel:
+    def duel(self, names: tuple[str, str], first: Measured, second: Measured) -> Duel:
         """Intervals of the differences, pictures drawn in pairs."""
         return judged(names, first, second)
 

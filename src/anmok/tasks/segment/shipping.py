@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from anmok.core.classmaps import tile_side
-from anmok.tasks._kind import Cargo
+from anmok.tasks._shipping import Cargo
 from anmok.tasks.segment.learning import Segment
 from anmok.tasks.segment.naming import background_of
 

@@ -15,10 +15,12 @@ from anmok.core.types import Dataset, Pictures, Prediction, Report
 from anmok.data.prepare_pictures import PreparedPictures
 from anmok.engine.devices import Devices
 from anmok.report.content import ReportContent
-from anmok.tasks._kind import Asked, Cargo, Inquiry, Plan, Voice
+from anmok.tasks._kind import Asked, Inquiry, Plan, Voice
+from anmok.tasks._shipping import Cargo
+from anmok.tasks.duel import Duel
 from anmok.tasks.sheet import ROWS, VERSIONS, draw_sheet
 from anmok.tasks.translate import answering, choosing
-from anmok.tasks.translate.duel import Duel, judged
+from anmok.tasks.translate.duel import judged
 from anmok.tasks.translate.evaluating import evaluate
 from anmok.tasks.translate.learning import Translate
 from anmok.tasks.translate.measuring import Measured, measure
