@@ -131,7 +131,7 @@ class MultiLabel:
         report: Report | None = None,
     ) -> ReportContent:  # fmt: skip
         """Headlines, classes, mistakes."""
-        return fill(page, model, decoded, found, trained=report is None)
+        return fill(page, model, decoded, found)
 
 
 def _judgement(model: Classify) -> Judgement:

@@ -20,23 +20,23 @@ HEADLINES = {"map": "mAP", "micro_f1": "micro F1", "macro_f1": "macro F1", "subs
 WORST, NAMED = 12, 4  # pictures; classes named in a caption
 
 
-def fill(page: ReportContent, model: Classify, decoded: Decoded, found: Measured, trained: bool) -> ReportContent:
-    """The page with everything that this task has to show. `trained`: it is about training."""
+def fill(page: ReportContent, model: Classify, decoded: Decoded, found: Measured) -> ReportContent:
+    """The page with everything that this task has to show."""
     figures = [_figure(HEADLINES[name], figure) for name, figure in found.figures.items()]
     return replace(
         page,
-        summary=f"{page.summary} {_sentence(found, trained)}".strip(),
+        summary=f"{page.summary} {_sentence(found)}".strip(),
         figures=figures,
         chapters=[*page.chapters, _classes(found), *_worst(model, decoded, found)],
     )
 
 
-def _sentence(found: Measured, trained: bool) -> str:
+def _sentence(found: Measured) -> str:
     precision, whole = found.figures["map"], found.figures["subset_accuracy"]
-    which, new = "" if found.split == "all" else f"{found.split} ", " it never learned from" if trained else ""
+    which = "" if found.split == "all" else f"{found.split} "
     between = f" (95 % interval {precision.low:.1%} to {precision.high:.1%})" if precision.low == precision.low else ""
     return (
-        f"On {len(found.ids):,} {which}pictures{new}, mean average precision is {precision.value:.1%}{between}; of "
+        f"On {len(found.ids):,} {which}pictures, mean average precision is {precision.value:.1%}{between}; of "
         f"{whole.value:.1%} exactly the classes they show are named."
     )
 

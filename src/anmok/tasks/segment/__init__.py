@@ -123,4 +123,4 @@ class Segmentation:
         report: Report | None = None,
     ) -> ReportContent:  # fmt: skip
         """Overlays, error maps, classes, missed structures, confusions."""
-        return fill(page, model, decoded.dataset, found, trained=report is None)
+        return fill(page, model, decoded.dataset, found)

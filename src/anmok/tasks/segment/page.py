@@ -22,24 +22,23 @@ AROUND = 2.5  # of a missed object's width is shown around it
 LEAST = 24  # pixels shown at least
 
 
-def fill(page: ReportContent, model: Segment, dataset: Dataset, found: Measured, trained: bool) -> ReportContent:
-    """The page with everything that segmentation has to show. `trained`: it is about training."""
+def fill(page: ReportContent, model: Segment, dataset: Dataset, found: Measured) -> ReportContent:
+    """The page with everything that segmentation has to show."""
     shown = _Looked(model, dataset, found)
     return replace(
         page,
-        summary=f"{page.summary} {_sentence(found, trained)}".strip(),
+        summary=f"{page.summary} {_sentence(found)}".strip(),
         figures=[_figure(name, found.figures[name], found) for name in HEADLINES],
         chapters=[*page.chapters, _pictures(shown), _classes(found), _structures(found, shown)],
         confusion=Confusion(model.classes, found.summary.confusion, counted="pixels"),
     )
 
 
-def _sentence(found: Measured, trained: bool) -> str:
+def _sentence(found: Measured) -> str:
     iou, which = found.figures["mean_iou"], "" if found.split == "all" else f"{found.split} "
-    new = " it never learned from" if trained else ""
     between = f" (95 % interval {iou.low:.1%} to {iou.high:.1%})" if iou.low == iou.low else ""
     return (
-        f"On {len(found.entries):,} {which}pictures{new}, answer and truth overlap by {iou.value:.1%}{between}: "
+        f"On {len(found.entries):,} {which}pictures, answer and truth overlap by {iou.value:.1%}{between}: "
         "intersection over union, averaged over classes."
     )
 
