@@ -15,6 +15,8 @@ from anmok.core.errors import UsageError
 from anmok.metrics._figure import Floats, checked, metric
 from anmok.metrics.proportion import mid_p_bounds
 
+LEEWAY = 0.001  # that a threshold lies below the certainty that it lets pass
+
 
 @dataclass(frozen=True)
 class RiskCoverage:
@@ -74,7 +76,7 @@ def threshold_for_accuracy(targets: ArrayLike, scores: ArrayLike, wanted: float,
     Where no threshold reaches it, the strictest promising one comes back with `reached` false.
 
     >>> threshold_for_accuracy([0, 0, 1], [[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]], wanted=1.0, sure=False)
-    Threshold(threshold=0.8, coverage=0.6666666666666666, accuracy=1.0, reached=True)
+    Threshold(threshold=0.799, coverage=0.6666666666666666, accuracy=1.0, reached=True)
     """
     if not 0 < wanted <= 1:
         raise UsageError("the wanted accuracy is a share", got=wanted, allowed="above 0, at most 1")
@@ -91,7 +93,7 @@ def threshold_for_coverage(targets: ArrayLike, scores: ArrayLike, wanted: float)
     """The strictest threshold that still answers at least the share `wanted` of the pictures.
 
     >>> threshold_for_coverage([0, 0, 1], [[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]], wanted=0.5).threshold
-    0.8
+    0.799
     """
     if not 0 < wanted <= 1:
         raise UsageError("the wanted coverage is a share", got=wanted, allowed="above 0, at most 1")
@@ -110,4 +112,8 @@ def risk_coverage_area(targets: ArrayLike, scores: ArrayLike) -> float:
 
 
 def _chosen(curve: RiskCoverage, place: int, reached: bool) -> Threshold:
-    return Threshold(float(curve.threshold[place]), float(curve.coverage[place]), float(curve.accuracy[place]), reached)
+    # A little below: the last bits of a certainty must not decide. But not as low as the next one.
+    here = float(curve.threshold[place])
+    gap = here - float(curve.threshold[place + 1]) if place + 1 < len(curve.threshold) else here
+    threshold = round(here - min(LEEWAY, gap / 2), 12)
+    return Threshold(threshold, float(curve.coverage[place]), float(curve.accuracy[place]), reached)

@@ -53,7 +53,7 @@ CARD = Card(
         "no skip from the picture's own resolution: encoders halve the picture first.",
     ),
     natural=256,
-    smallest=7,
+    smallest=8,
 )
 
 
