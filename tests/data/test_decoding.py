@@ -108,7 +108,8 @@ def test_a_worker_killed_from_outside_costs_nothing(tmp_path):
 def test_no_worker_outlives_the_parent(tmp_path, ending):
     note = tmp_path / "pid"
     code = f"""
-import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}]
+import signal, sys; sys.path[:0] = [{str(Path(__file__).parent)!r}]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start without it
 from hostile_pictures import Hostile
 from anmok.data.decoding import decode_many
 from anmok.core.preparation import Preparation
