@@ -39,6 +39,11 @@ class AnmokError(Exception):
         # Errors cross process borders (decoding workers); keyword-only arguments need naming again.
         return _rebuild, (type(self), self.what, self.path, self.line, self.got, self.allowed, self.fix)
 
+    @property
+    def brief(self) -> str:
+        """What went wrong and what to try, for a row that names the file already."""
+        return f"{self.what}; try: {self.fix}" if self.fix else self.what
+
     def _sentence(self) -> str:
         where = "" if self.path is None else f"{self.path}{f', line {self.line}' if self.line else ''}: "
         parts = [f"{where}{ended(self.what)}"]

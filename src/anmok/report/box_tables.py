@@ -13,7 +13,6 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ import numpy as np
 from anmok.core.errors import UsageError
 from anmok.core.files import whole_file
 from anmok.core.types import Prediction
-from anmok.report.tables import ROWS_AT_ONCE, _encodable
+from anmok.report.tables import encodable, save_parquet
 
 SIDES = ("left", "top", "right", "bottom")
 COLUMNS = ("picture", "class", "score", *SIDES, "error")
@@ -89,7 +88,7 @@ def write_csv(path: str | Path, predictions: Iterable[Prediction]) -> int:
         writer.writeheader()
         count = 0
         for row in box_rows(predictions):
-            writer.writerow({name: _encodable(value) for name, value in row.items()})
+            writer.writerow({name: encodable(value) for name, value in row.items()})
             count += 1
     return count
 
@@ -99,7 +98,7 @@ def write_json_lines(path: str | Path, predictions: Iterable[Prediction]) -> int
     with whole_file(path) as file, io.TextIOWrapper(file, encoding="utf-8", newline="\n") as text:
         count = 0
         for row in picture_rows(predictions):
-            plain = {name: _encodable(value) for name, value in row.items()}
+            plain = {name: encodable(value) for name, value in row.items()}
             text.write(json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n")
             count += 1
     return count
@@ -117,7 +116,7 @@ def write_coco(path: str | Path, predictions: Iterable[Prediction]) -> int:
             if row["error"] is not None:
                 continue
             left, top, right, bottom = (row[side] for side in SIDES)
-            told = {"image": _encodable(row["picture"]), "category": row["class"], "score": row["score"],
+            told = {"image": encodable(row["picture"]), "category": row["class"], "score": row["score"],
                     "bbox": [left, top, round(right - left, 2), round(bottom - top, 2)]}  # fmt: skip
             text.write((",\n" if count else "") + json.dumps(told, ensure_ascii=False))
             count += 1
@@ -128,17 +127,10 @@ def write_coco(path: str | Path, predictions: Iterable[Prediction]) -> int:
 def write_parquet(path: str | Path, predictions: Iterable[Prediction]) -> int:
     """Write Parquet, a row a box (text columns, float64 numbers, zstd); returns the number of rows."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     texts = ("picture", "class", "error")
     schema = pa.schema([(name, pa.string() if name in texts else pa.float64()) for name in COLUMNS])
-    count, found = 0, box_rows(predictions)
-    with whole_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        while group := list(islice(found, ROWS_AT_ONCE)):
-            plain = [{name: _encodable(value) for name, value in row.items()} for row in group]
-            writer.write_table(pa.Table.from_pylist(plain, schema))
-            count += len(group)
-    return count
+    return save_parquet(path, schema, box_rows(predictions))
 
 
 WRITERS: dict[str, Callable[..., int]] = {

@@ -108,7 +108,7 @@ def write_json_lines(path: str | Path, predictions: Iterable[Prediction], top: i
     with whole_file(path) as file, io.TextIOWrapper(file, encoding="utf-8", newline="\n") as text:
         count = 0
         for row in rows(predictions, top, several):
-            plain = {name: _encodable(value) for name, value in row.items()}
+            plain = {name: encodable(value) for name, value in row.items()}
             text.write(json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n")
             count += 1
     return count
@@ -117,17 +117,23 @@ def write_json_lines(path: str | Path, predictions: Iterable[Prediction], top: i
 def write_parquet(path: str | Path, predictions: Iterable[Prediction], top: int = 1, several: bool = False) -> int:
     """Write Parquet (text columns, lists of labels, float64 scores, zstd); returns the number of rows."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     names, found = flat_rows(predictions) if several else (columns(top), rows(predictions, top))
     kinds_of = {"sure": pa.bool_(), "labels": pa.list_(pa.string())}
     kinds_of |= {name: pa.float64() for name in names if name.startswith("score")}
     kinds = [(name, kinds_of.get(name, pa.string())) for name in names]
-    schema = pa.schema(kinds)
+    return save_parquet(path, pa.schema(kinds), found)
+
+
+def save_parquet(path: str | Path, schema: Any, found: Iterator[dict[str, Any]]) -> int:
+    """Write rows as they come, whole or not at all; returns their number. `schema`: of pyarrow."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     count = 0
     with whole_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         while group := list(itertools.islice(found, ROWS_AT_ONCE)):
-            plain = [{name: _encodable(value) for name, value in row.items()} for row in group]
+            plain = [{name: encodable(value) for name, value in row.items()} for row in group]
             writer.write_table(pa.Table.from_pylist(plain, schema))
             count += len(group)
     return count
@@ -162,18 +168,18 @@ def write_predictions(path: str | Path, predictions: Iterable[Prediction], top: 
     return writer(path, predictions, top, several)
 
 
-def _encodable(value: Any) -> Any:
+def encodable(value: Any) -> Any:
     """File names that are no UTF-8 reach Python as lone surrogates, which no table can hold: shown as \\udcXX."""
     if isinstance(value, dict):
-        return {_encodable(name): part for name, part in value.items()}
+        return {encodable(name): part for name, part in value.items()}
     if isinstance(value, list):
-        return [_encodable(part) for part in value]
+        return [encodable(part) for part in value]
     return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _cell(value: Any) -> Any:
     """As CSV holds it: true and false as other programs write them."""
-    return str(value).lower() if isinstance(value, bool) else _encodable(value)
+    return str(value).lower() if isinstance(value, bool) else encodable(value)
 
 
 def heading(top: int = 1) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from anmok.core.files import whole_file
+from anmok.core.types import Prediction
 
 
 class FileNames:
@@ -39,3 +41,16 @@ def save_picture(path: Path, picture: np.ndarray | Image.Image, **options: Any) 
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as file:
         picture.save(file, format=Image.registered_extensions()[path.suffix.lower()], **options)
+
+
+def save_answers(folder: Path, answers: Iterable[Prediction]) -> None:
+    """Write every answered picture (PNG), named as the one it answers.
+
+    Raises:
+        UnwrittenError: a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    names = FileNames()
+    for answer in answers:
+        if answer.picture is not None:
+            save_picture(folder / f"{names(answer.id)}.png", answer.picture)

@@ -80,4 +80,4 @@ def _answer_chunk(
 
 
 def _refused(name: str, found: PictureError) -> Prediction:
-    return Prediction(name, error=f"{found.what}; try: {found.fix}" if found.fix else found.what)
+    return Prediction(name, error=found.brief)

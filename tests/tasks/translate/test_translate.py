@@ -17,7 +17,8 @@ from anmok.core.preparation import Preparation
 from anmok.data.samples.domains import domains
 from anmok.engine.devices import PlainDevices
 from anmok.networks import build
-from anmok.tasks.translate.choosing import decode, prepared_for
+from anmok.tasks.decoding import decode
+from anmok.tasks.translate.choosing import prepared_for
 from anmok.tasks.translate.learning import Translate
 from anmok.tasks.translate.measuring import measure
 from anmok.tasks.translate.recipe import TranslateRecipe

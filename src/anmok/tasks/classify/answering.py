@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from anmok.core.errors import PictureError
 from anmok.core.preparation import centre_crop
 from anmok.core.types import Batch, Pictures, Prediction
 from anmok.data.decoding import decode_many
@@ -32,16 +31,11 @@ def answers(
         found = iter(_batch(model, good, names)) if good else iter(())
         for answer in chunk:
             if not isinstance(answer.pixels, np.ndarray):
-                yield Prediction(names[answer.position], error=why(answer.pixels))
+                yield Prediction(names[answer.position], error=answer.pixels.brief)
                 continue
             told = next(found)
             sure = None if threshold is None or not told.scores else told.scores[0] >= threshold
             yield replace(told, sure=sure)
-
-
-def why(error: PictureError) -> str:
-    """Why there is no answer."""
-    return f"{error.what}; try: {error.fix}" if error.fix else error.what
 
 
 def _batch(model: Classify, answers: Sequence[Any], names: Sequence[str]) -> Iterator[Prediction]:

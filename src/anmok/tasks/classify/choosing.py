@@ -32,14 +32,7 @@ EMBEDDED = "efficientnet_lite0"  # its ImageNet weights are installed with anmok
 
 def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     """Look at the data and choose what the person left open."""
-    shapes = look(dataset)
-    start = starting_point(shapes, asked)
-    if start is None:
-        decoded = decode(dataset, choose_preparation(shapes, asked.imgsz), voice).normalised()
-    else:  # pictures are prepared as for the published weights
-        decoded = decode(dataset, preparation_of(*start, asked.imgsz), voice)
-    for item in decoded.dataset.quarantined[len(dataset.quarantined) :]:
-        voice.warn(f"{item.path}: {item.reason}. Try: {item.fix}.")
+    start, decoded = beginning(dataset, asked, voice)
     mirroring = None if asked.flip is not None else _mirroring(decoded)
     flip = asked.flip if asked.flip is not None else mirroring is None or mirroring.keeps
     if mirroring is not None:
@@ -54,6 +47,19 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
         recipe = choose_transfer(pictures, *start, flip, freezing(asked, voice))
     recipe = recipe.but(balance=balance.how).asked(asked, "label_smoothing")
     return Plan(decoded, recipe, {"mirroring": mirroring.verdict} if mirroring else {})
+
+
+def beginning(dataset: Dataset, asked: Asked, voice: Voice) -> tuple[tuple[str, str] | None, Decoded]:
+    """What to start from (`starting_point`), and all pictures decoded as that wants them."""
+    shapes = look(dataset)
+    start = starting_point(shapes, asked)
+    if start is None:
+        decoded = decode(dataset, choose_preparation(shapes, asked.imgsz), voice).normalised()
+    else:  # pictures are prepared as for the published weights
+        decoded = decode(dataset, preparation_of(*start, asked.imgsz), voice)
+    for item in decoded.dataset.quarantined[len(dataset.quarantined) :]:
+        voice.warn(f"{item.path}: {item.reason}. Try: {item.fix}.")
+    return start, decoded
 
 
 def starting_point(shapes: Sequence[tuple[int, int, int]], asked: Asked) -> tuple[str, str] | None:

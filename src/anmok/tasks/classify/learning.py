@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from anmok.core.modes import evaluating
 from anmok.core.preparation import Preparation
 from anmok.core.task import Batches, Phase, Plan, Stage
 from anmok.core.types import Batch, Prediction
@@ -149,13 +150,9 @@ class Classify:
 
     def answers(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Tensor]]:
         """Each batch with its logits (on the CPU), the network in evaluation mode meanwhile."""
-        training = self.network.training
-        self.network.eval()
-        try:
+        with evaluating(self.network):
             for batch in batches:
                 yield batch, self.logits(batch).cpu()
-        finally:
-            self.network.train(training)
 
     def collect(self, batches: Iterable[Batch]) -> tuple[np.ndarray, np.ndarray]:
         """Logits float32 (N, classes) and targets, int64 (N,) or as the loader has them, of all batches, in order."""

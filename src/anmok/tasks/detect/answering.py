@@ -42,7 +42,7 @@ def answers(
             found = iter(_asked(model, good, least)) if good else iter(())
             for locator, name, one in chunk:
                 if isinstance(one, PictureError):
-                    yield Prediction(name, error=f"{one.what}; try: {one.fix}" if one.fix else one.what)
+                    yield Prediction(name, error=one.brief)
                     continue
                 answer = next(found)
                 told = prediction(name, answer, model.classes, least)

@@ -15,6 +15,7 @@ from anmok.data.prepare_pictures import PreparedPictures
 from anmok.engine.devices import Devices
 from anmok.report.content import ReportContent
 from anmok.tasks._kind import Asked, Inquiry, Plan, Voice
+from anmok.tasks.decoding import decode
 from anmok.tasks.duel import Duel
 from anmok.tasks.generate import answering, choosing
 from anmok.tasks.generate.duel import judged
@@ -61,7 +62,7 @@ class Generation:
 
     def decode(self, dataset: Dataset, model: Generate, voice: Voice) -> PreparedPictures:
         """Pictures at the model's size."""
-        return choosing.decode(dataset, model.preparation, voice)
+        return decode(dataset, model.preparation, voice)
 
     def measure(self, model: Generate, decoded: PreparedPictures, split: str | None, batch: int) -> Measured:
         """Drawn pictures compared with real ones."""

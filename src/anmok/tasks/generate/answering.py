@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from anmok.core.codes import classes_of, codes_of
 from anmok.core.errors import PictureError
-from anmok.core.preparation import fit_picture
+from anmok.core.preparation import fit_picture, in_own_size
 from anmok.core.types import Pictures, Prediction
 from anmok.data.decoding import decode_many
 from anmok.report.tables import WRITERS, write_predictions
 from anmok.tasks.adversarial import in_float32
-from anmok.tasks.files import FileNames, save_picture
+from anmok.tasks.files import save_answers
 from anmok.tasks.generate.drawing import as_bytes
 
 if TYPE_CHECKING:
@@ -46,12 +45,11 @@ def answers(
         for answer in chunk:
             name = names[answer.position]
             if isinstance(answer.pixels, PictureError):
-                error = answer.pixels
-                yield Prediction(name, error=f"{error.what}; try: {error.fix}" if error.fix else error.what)
+                yield Prediction(name, error=answer.pixels.brief)
                 continue
             one = next(found)
             labels, scores = (None, None) if one.label is None else ((model.classes[one.label],), (one.likeness,))
-            yield Prediction(name, labels, scores, picture=_in_own_size(one.picture, answer.pixels.shape))
+            yield Prediction(name, labels, scores, picture=in_own_size(one.picture, answer.pixels.shape))
 
 
 @dataclass(frozen=True)
@@ -112,15 +110,6 @@ def _descended(model: Generate, target: Tensor, z: Tensor, labels: Tensor | None
     return best
 
 
-def _in_own_size(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Uint8 (S, S, C) → the middle square's answer, drawn out to (H, W, C)."""
-    if picture.shape[:2] == shape[:2]:
-        return picture
-    image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
-    resized = np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
-    return resized.reshape(*shape[:2], -1)
-
-
 def write(to: Path, answers: Iterable[Prediction], top: int) -> None:
     """A table (.csv, .jsonl, .parquet), or a folder of the nearest pictures (PNG).
 
@@ -130,8 +119,4 @@ def write(to: Path, answers: Iterable[Prediction], top: int) -> None:
     if to.suffix.lower() in WRITERS:
         write_predictions(to, answers, top)
         return
-    to.mkdir(parents=True, exist_ok=True)
-    names = FileNames()
-    for answer in answers:
-        if answer.picture is not None:
-            save_picture(to / f"{names(answer.id)}.png", answer.picture)
+    save_answers(to, answers)

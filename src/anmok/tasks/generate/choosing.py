@@ -13,12 +13,12 @@ from anmok.core.errors import DataError, UsageError, unknown_name
 from anmok.core.preparation import Preparation
 from anmok.core.seeds import seed_everything
 from anmok.core.types import Dataset
-from anmok.data.prepare_pictures import PreparedPictures, prepare_pictures
 from anmok.engine.devices import Devices
 from anmok.losses.adversarial import ADVERSARIAL
 from anmok.networks import OF_TASK, build
 from anmok.networks._generate import Adversarial
 from anmok.tasks._kind import Asked, Plan, Voice
+from anmok.tasks.decoding import decode
 from anmok.tasks.generate.health import JUDGED, compared_with_held_out, judged_by, known_of
 from anmok.tasks.generate.learning import Generate
 from anmok.tasks.generate.recipe import DOUBLING, LARGEST, SMALLEST, STYLE, WASSERSTEIN, GenerateRecipe, choose_recipe
@@ -99,14 +99,6 @@ def _by_class(dataset: Dataset, asked: bool | None) -> bool:
         raise UsageError("these pictures have no classes to draw by", path=dataset.root, got="--conditional",
                          fix="class folders, or leave it out")  # fmt: skip
     return possible and len(dataset.classes) <= MOST_CLASSES if asked is None else asked
-
-
-def decode(dataset: Dataset, preparation: Preparation, voice: Voice | None = None) -> PreparedPictures:
-    """Every picture decoded once into the cache."""
-    if voice is None:
-        return prepare_pictures(dataset, preparation)
-    with voice.bar("decoding") as on_progress:
-        return prepare_pictures(dataset, preparation, on_progress=on_progress)
 
 
 def saved_plan(dataset: Dataset, card: Mapping[str, Any], voice: Voice) -> Plan:

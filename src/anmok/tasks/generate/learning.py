@@ -8,8 +8,8 @@ and after each epoch it is looked at (`anmok.tasks.generate.health`), which deci
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from anmok.core.codes import codes_of
 from anmok.core.errors import UsageError
+from anmok.core.modes import evaluating
 from anmok.core.preparation import Preparation
 from anmok.core.seeds import numpy_generator
 from anmok.core.task import Phase, Plan, Stage
@@ -259,15 +260,9 @@ class Generate:
         raise UsageError("a network that generates scores no class", got=self.recipe.network,
                          allowed="a run of classification")  # fmt: skip
 
-    @contextmanager
-    def judging(self) -> Iterator[None]:
+    def judging(self) -> AbstractContextManager[None]:
         """The generator in evaluation mode."""
-        training = self.network.training
-        self.network.eval()
-        try:
-            yield
-        finally:
-            self.network.train(training)
+        return evaluating(self.network)
 
     def evaluate(self) -> Mapping[str, float]:
         """A look at what the averaged generator draws; alarms are raised as warnings, once each."""

@@ -18,12 +18,11 @@ from anmok.engine.devices import Devices
 from anmok.networks import build
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.balance import UNEVEN
-from anmok.tasks.classify.choosing import EVALUATED_AT_ONCE, decode, freezing, starting_point
+from anmok.tasks.classify.choosing import EVALUATED_AT_ONCE, beginning, freezing
 from anmok.tasks.classify.learning import Classify
 from anmok.tasks.classify.transfer import Transfer
 from anmok.tasks.multilabel.objective import AnyClasses, Judgement
-from anmok.tasks.published import preparation_of
-from anmok.tasks.recipe import choose_preparation, choose_recipe, choose_transfer, look
+from anmok.tasks.recipe import choose_recipe, choose_transfer
 
 HEAVIEST = 10.0  # weight of the rarest class: beyond, single pictures would decide steps
 
@@ -33,14 +32,7 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     if asked.balance == "sampling":
         raise UsageError("pictures of several classes cannot be drawn evenly", got="--balance sampling",
                          allowed="--balance none or weights", fix="--balance weights")  # fmt: skip
-    shapes = look(dataset)
-    start = starting_point(shapes, asked)
-    if start is None:
-        decoded = decode(dataset, choose_preparation(shapes, asked.imgsz), voice).normalised()
-    else:  # pictures are prepared as for the published weights
-        decoded = decode(dataset, preparation_of(*start, asked.imgsz), voice)
-    for item in decoded.dataset.quarantined[len(dataset.quarantined) :]:
-        voice.warn(f"{item.path}: {item.reason}. Try: {item.fix}.")
+    start, decoded = beginning(dataset, asked, voice)
     shown = decoded.loader("train", 1).targets
     counts, pictures = shown.sum(0).astype(int).tolist(), len(shown)
     told = f"a training picture shows {shown.sum(1).mean():.1f} of {shown.shape[1]} classes on average"

@@ -18,6 +18,7 @@ from anmok.data.prepare_pictures import PreparedPictures
 from anmok.engine.devices import Devices
 from anmok.report.content import ReportContent
 from anmok.tasks._kind import Asked, Inquiry, Plan, Voice
+from anmok.tasks.decoding import decode
 from anmok.tasks.duel import Duel
 from anmok.tasks.reconstruct import answering, choosing
 from anmok.tasks.reconstruct.canvas import VAECanvas
@@ -61,7 +62,7 @@ class Reconstruction:
 
     def decode(self, dataset: Dataset, model: Reconstruct, voice: Voice) -> PreparedPictures:
         """Pictures at the model's working size."""
-        return choosing.decode(dataset, model.preparation, voice)
+        return decode(dataset, model.preparation, voice)
 
     def measure(self, model: Reconstruct, decoded: PreparedPictures, split: str | None, batch: int) -> Measured:
         """Answers and figures."""

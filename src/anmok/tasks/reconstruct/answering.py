@@ -14,7 +14,7 @@ from anmok.core.preparation import fit_picture, in_own_size
 from anmok.core.types import Batch, Pictures, Prediction
 from anmok.data.decoding import decode_many
 from anmok.report.tables import WRITERS, write_predictions
-from anmok.tasks.files import FileNames, save_picture
+from anmok.tasks.files import save_answers
 from anmok.tasks.reconstruct.learning import Reconstruct, arrays
 from anmok.tasks.reconstruct.threshold import labelled
 
@@ -30,8 +30,7 @@ def answers(
         for answer in chunk:
             name = names[answer.position]
             if isinstance(answer.pixels, PictureError):
-                error = answer.pixels
-                yield Prediction(name, error=f"{error.what}; try: {error.fix}" if error.fix else error.what)
+                yield Prediction(name, error=answer.pixels.brief)
                 continue
             picture, strangeness = next(found)
             label, score = labelled(model.threshold, strangeness)
@@ -60,8 +59,4 @@ def write(to: Path, answers: Iterable[Prediction], top: int) -> None:
     if to.suffix.lower() in WRITERS:
         write_predictions(to, answers, top)
         return
-    to.mkdir(parents=True, exist_ok=True)
-    names = FileNames()
-    for answer in answers:
-        if answer.picture is not None:
-            save_picture(to / f"{names(answer.id)}.png", answer.picture)
+    save_answers(to, answers)

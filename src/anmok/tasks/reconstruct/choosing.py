@@ -13,10 +13,11 @@ from anmok.core.preparation import Preparation
 from anmok.core.seeds import seed_everything
 from anmok.core.types import Dataset
 from anmok.data.corrupt import corrupt
-from anmok.data.prepare_pictures import PreparedPictures, prepare_pictures
+from anmok.data.prepare_pictures import PreparedPictures
 from anmok.engine.devices import Devices
 from anmok.networks import OF_TASK, build
 from anmok.tasks._kind import Asked, Plan, Voice
+from anmok.tasks.decoding import decode
 from anmok.tasks.recipe import choose_preparation, look
 from anmok.tasks.reconstruct.learning import Reconstruct
 from anmok.tasks.reconstruct.novelty import build_novelty, remembered
@@ -70,14 +71,6 @@ def prepared_for(network: str, preparation: Preparation) -> Preparation:
         step = 2 ** len(widths(size))
         size = max(step, round(size / step) * step)
     return Preparation(size, size, channels, fit="squash", mean=(0.0,) * channels, std=(1.0,) * channels)
-
-
-def decode(dataset: Dataset, preparation: Preparation, voice: Voice | None = None) -> PreparedPictures:
-    """Every picture, and its partner where it has one, decoded once into the cache."""
-    if voice is None:
-        return prepare_pictures(dataset, preparation)
-    with voice.bar("decoding") as on_progress:
-        return prepare_pictures(dataset, preparation, on_progress=on_progress)
 
 
 def saved_plan(dataset: Dataset, card: Mapping[str, Any], voice: Voice) -> Plan:

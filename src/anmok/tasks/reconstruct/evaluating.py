@@ -16,7 +16,8 @@ from anmok.data.prepare_pictures import PreparedPictures
 from anmok.metrics.auroc import binary_auroc, binary_auroc_interval
 from anmok.metrics.region_overlap import region_overlap
 from anmok.tasks._kind import Inquiry, Voice
-from anmok.tasks.reconstruct.choosing import batches, decode
+from anmok.tasks.decoding import decode
+from anmok.tasks.reconstruct.choosing import batches
 from anmok.tasks.reconstruct.learning import Reconstruct
 from anmok.tasks.reconstruct.measuring import Measured, class_rows, measure, spread_out
 from anmok.tasks.reconstruct.novelty import judge

@@ -7,7 +7,7 @@ epoch by their loss on the validation split, damaged always alike.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from anmok.core.errors import UsageError
+from anmok.core.modes import evaluating
 from anmok.core.preparation import Preparation
 from anmok.core.task import Batches, Phase, Plan, Solve, Stage
 from anmok.core.types import Batch
@@ -166,15 +167,9 @@ class Reconstruct:
         noise = torch.randn(mean.shape, generator=torch.Generator().manual_seed(DRAWN_FROM)).to(mean)
         return self.network.decode(mean + (0.5 * logvar).exp() * noise), mean, logvar  # type: ignore[operator]
 
-    @contextmanager
-    def judging(self) -> Iterator[None]:
+    def judging(self) -> AbstractContextManager[None]:
         """The network in evaluation mode."""
-        training = self.network.training
-        self.network.eval()
-        try:
-            yield
-        finally:
-            self.network.train(training)
+        return evaluating(self.network)
 
     def asked(self, batches: Iterable[Batch]) -> Iterator[tuple[Batch, Tensor, Tensor]]:
         """Each batch with its input and target (`ready`), the network in evaluation mode meanwhile."""

@@ -13,7 +13,7 @@ from anmok.data.load import load_data
 from anmok.data.prepare_pictures import PreparedPictures
 from anmok.metrics.proportion import Interval
 from anmok.report.content import Chapter, Figure, Grid, ReportContent, Views
-from anmok.tasks.reconstruct.choosing import decode
+from anmok.tasks.decoding import decode
 from anmok.tasks.reconstruct.learning import Reconstruct
 from anmok.tasks.reconstruct.looking import codes_of, seen
 from anmok.tasks.reconstruct.measuring import Measured, class_rows

@@ -29,10 +29,7 @@ def answers(
     """
     for found in class_maps(model, pictures, locators, batch):
         if found.error is not None:
-            error = found.error
-            yield Prediction(
-                names[found.position], error=f"{error.what}; try: {error.fix}" if error.fix else error.what
-            )
+            yield Prediction(names[found.position], error=found.error.brief)
             continue
         assert found.mask is not None and found.pixels is not None
         told = ClassMap(found.mask, found.inside)

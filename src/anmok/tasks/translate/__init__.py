@@ -17,6 +17,7 @@ from anmok.engine.devices import Devices
 from anmok.report.content import ReportContent
 from anmok.tasks._kind import Asked, Inquiry, Plan, Voice
 from anmok.tasks._shipping import Cargo
+from anmok.tasks.decoding import decode
 from anmok.tasks.duel import Duel
 from anmok.tasks.sheet import ROWS, VERSIONS, draw_sheet
 from anmok.tasks.translate import answering, choosing
@@ -60,7 +61,7 @@ class Translation:
 
     def decode(self, dataset: Dataset, model: Translate, voice: Voice) -> PreparedPictures:
         """Pictures at the model's working size."""
-        return choosing.decode(dataset, model.preparation, voice)
+        return decode(dataset, model.preparation, voice)
 
     def measure(self, model: Translate, decoded: PreparedPictures, split: str | None, batch: int) -> Measured:
         """Translations and figures."""

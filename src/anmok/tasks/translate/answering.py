@@ -15,7 +15,7 @@ from anmok.core.seen import Seen
 from anmok.core.types import Pictures, Prediction
 from anmok.data.decoding import DecodingPool
 from anmok.report.tables import WRITERS
-from anmok.tasks.files import FileNames, save_picture
+from anmok.tasks.files import save_answers
 from anmok.tasks.translate.learning import Translate
 
 
@@ -30,7 +30,7 @@ def answers(
             translated = iter(model.translated(np.stack(good), way) if good else ())
             for name, found in chunk:
                 if isinstance(found, PictureError):
-                    yield Prediction(name, error=f"{found.what}; try: {found.fix}" if found.fix else found.what)
+                    yield Prediction(name, error=found.brief)
                 else:
                     yield Prediction(name, picture=in_own_size(next(translated), found.original_size))
 
@@ -45,8 +45,4 @@ def write(to: Path, answers: Iterable[Prediction]) -> None:
     if to.suffix.lower() in WRITERS:
         raise UsageError("translations are pictures, and go into a folder", got=f"--to {to}",
                          fix=f"--to {to.with_suffix('')}")  # fmt: skip
-    to.mkdir(parents=True, exist_ok=True)
-    names = FileNames()
-    for answer in answers:
-        if answer.picture is not None:
-            save_picture(to / f"{names(answer.id)}.png", answer.picture)
+    save_answers(to, answers)

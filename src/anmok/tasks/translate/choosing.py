@@ -13,11 +13,12 @@ from anmok.core.preparation import Preparation
 from anmok.core.seeds import seed_everything
 from anmok.core.types import Dataset
 from anmok.data.picture_loaders import UnpairedLoader
-from anmok.data.prepare_pictures import PreparedPictures, prepare_pictures
+from anmok.data.prepare_pictures import PreparedPictures
 from anmok.engine.devices import Devices
 from anmok.networks import OF_TASK, build
 from anmok.networks.cyclegan import CycleGAN
 from anmok.tasks._kind import Asked, Plan, Voice
+from anmok.tasks.decoding import decode
 from anmok.tasks.recipe import choose_preparation, look
 from anmok.tasks.translate.learning import Translate
 from anmok.tasks.translate.playing import AB, BA
@@ -69,14 +70,6 @@ def prepared_for(preparation: Preparation) -> Preparation:
     size = max(STEP * 6, round(preparation.size / STEP) * STEP)  # the judges have nothing to see in less
     grey = (0.5,) * preparation.channels
     return Preparation(size, size, preparation.channels, fit="squash", interpolation="bicubic", mean=grey, std=grey)
-
-
-def decode(dataset: Dataset, preparation: Preparation, voice: Voice | None = None) -> PreparedPictures:
-    """Every picture, and its partner where it has one, decoded once into the cache."""
-    if voice is None:
-        return prepare_pictures(dataset, preparation)
-    with voice.bar("decoding") as on_progress:
-        return prepare_pictures(dataset, preparation, on_progress=on_progress)
 
 
 def saved_plan(dataset: Dataset, card: Mapping[str, Any], voice: Voice) -> Plan:

@@ -6,8 +6,8 @@ do not say when pictures are good. After each epoch the same few pictures are tr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from anmok.core.errors import UsageError
+from anmok.core.modes import evaluating
 from anmok.core.preparation import Preparation
 from anmok.core.task import Batches, Plan, Stage
 from anmok.engine.devices import Devices
@@ -146,15 +147,9 @@ class Translate:
                 found.append(as_bytes(generator(self.normalise(part.to(device)))))
         return np.concatenate(found) if found else pixels
 
-    @contextmanager
-    def judging(self) -> Iterator[None]:
+    def judging(self) -> AbstractContextManager[None]:
         """The network in evaluation mode."""
-        training = self.network.training
-        self.network.eval()
-        try:
-            yield
-        finally:
-            self.network.train(training)
+        return evaluating(self.network)
 
     def evaluate(self) -> Mapping[str, float]:
         """After an epoch: a page for the album; validation pictures against partners, and there and back."""
