@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import anmok
 from anmok.cli import run as command
@@ -172,3 +173,46 @@ def test_pictures_that_cannot_be_read_stop_no_choice(
         (folder_of_none / f"{number}.jpg").write_text("no picture")
     answers = anmok.predict(run.path, sorted(folder_of_none.iterdir()))
     assert len(answers) == 6 and all(answer.error for answer in answers)
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was made ready from now on."""
+    made: list[str] = []
+
+    def prepare(one, key, terminal):
+        made.append(one.title)
+        return preparing.prepare(one, key, terminal)
+
+    monkeypatch.setattr(respondent, "prepare", prepare)
+    return made
+
+
+def test_pictures_asked_one_after_the_other_are_many_too(
+    run: anmok.Run, photographs: Path, own_folder: Path, few_are_many: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, opened = counted(monkeypatch), anmok.load(run.path)
+    files = sorted((photographs / "cat").iterdir())
+    answers = [opened.predict(file)[0] for file in files[:4]]
+    assert not made and opened.remembered.asked == 4
+    answers += [opened.predict(file)[0] for file in files[4:6]]
+    assert len(made) == 1 and find(run.path) is not None
+    ready = opened.remembered.ready
+    assert ready is not None and len(ready.opened) == 1, "one engine answers both"
+    wanted = {name: labels for name, labels, _ in exact(run, photographs)}
+    assert [answer.labels for answer in answers] == [wanted[str(file)] for file in files[:6]]
+    assert anmok.load(run.path).predict(files[0])[0].labels == answers[0].labels and len(made) == 1
+
+
+def test_what_was_made_of_other_weights_or_thresholds_does_not_answer(
+    run: anmok.Run, photographs: Path, own_folder: Path, few_are_many: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, opened = counted(monkeypatch), anmok.load(run.path)
+    assert told(opened.predict(photographs)) == told(opened.predict(photographs)) == exact(run, photographs)
+    assert len(made) == 1
+    opened.model.threshold = 0.999999
+    assert not any(answer.sure for answer in opened.predict(photographs)) and len(made) == 2
+    with torch.no_grad():
+        next(iter(opened.network.parameters())).mul_(-3.0)
+    assert told(opened.predict(photographs)) == exact(opened, photographs) != exact(run, photographs)
+    assert len(made) == 3
+    assert told(anmok.load(run.path).predict(photographs)) == exact(run, photographs), "what is kept is the run's"

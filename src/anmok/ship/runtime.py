@@ -8,9 +8,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ class Model:
         path: Path | None = None,
     ) -> None:
         self.artefact, self._engine, self._precision, self.path = artefact, engine, precision, path
+        self._opening = threading.Lock()
         task = artefact.manifest.task
         if task not in ANSWERS:
             raise ArtefactError("this version does not know how such a model answers", path=path, got=repr(task),
@@ -68,12 +69,13 @@ class Model:
         """What pictures go through before `answer`."""
         return self.manifest.preparation
 
-    @cached_property
+    @property
     def engine(self) -> Engine:
         """What computes. Raises `UsageError` where none is installed, `ArtefactError` where it refuses the graph."""
-        if self._engine is None or isinstance(self._engine, str):
-            return open_engine(self.artefact.graph, self._engine, self._precision)
-        return self._engine
+        with self._opening:  # batches come from several threads
+            if self._engine is None or isinstance(self._engine, str):
+                self._engine = open_engine(self.artefact.graph, self._engine, self._precision)
+            return self._engine
 
     def answer(self, pixels: np.ndarray, pictures: Sequence[Asked], top: int | None = None) -> Iterator[Prediction]:
         """Predictions for prepared pictures.

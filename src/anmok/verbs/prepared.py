@@ -13,7 +13,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ class Prepared:
         chosen: what computes many pictures; None: not measured yet.
         key: what it is kept under; None: it is not.
         elsewhere: the artefact lies in a file of the person's, and only the choice is kept here.
+        opened: models that answered before, by what computes them: their engines need not start again.
     """
 
     artefact: Artefact | None
@@ -62,6 +63,7 @@ class Prepared:
     chosen: Choice | None = None
     key: str | None = None
     elsewhere: bool = False
+    opened: dict[str, Model] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def task(self) -> str | None:
@@ -77,12 +79,19 @@ class Prepared:
         self, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], **settings: Any
     ) -> Iterator[Prediction]:
         """See `shipped_answers`. Few pictures are computed in float32 by the engine that starts soonest."""
+        return shipped_answers(self._model(len(locators)), pictures, locators, names, **settings)
+
+    def _model(self, pictures: int) -> Model:
+        """What answers so many. One that runs already starts soonest."""
         assert self.artefact is not None
-        if self.chosen is None or self.chosen.engine == TORCH or len(locators) <= FEW:
-            model = Model(self.artefact)
-        else:
-            model = chosen_model(self.artefact, self.chosen)
-        return shipped_answers(model, pictures, locators, names, **settings)
+        chosen = None if self.chosen is None or self.chosen.engine == TORCH else self.chosen
+        if chosen is not None and pictures <= FEW and chosen.label not in self.opened:
+            chosen = None
+        label = "" if chosen is None else chosen.label
+        if label not in self.opened:
+            made = Model(self.artefact) if chosen is None else chosen_model(self.artefact, chosen)
+            self.opened[label] = made
+        return self.opened[label]
 
 
 def settled(ready: Prepared, pictures: Pictures, locators: Sequence[str | int], say: Say) -> Prepared:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from torch import nn
 from anmok.core.errors import UsageError
 from anmok.core.types import Pictures, Prediction
 from anmok.ship.runtime import load_model
-from anmok.verbs.export import in_float32
-from anmok.verbs.opened import subject_of
-from anmok.verbs.prepared import MANY, TORCH, find, key_of, of_file, settled
+from anmok.verbs.export import cargo_of, in_float32
+from anmok.verbs.opened import OpenedRun, subject_of
+from anmok.verbs.prepared import MANY, TORCH, Prepared, find, key_of, of_file, settled
 from anmok.verbs.preparing import prepare, seen_before
 from anmok.verbs.question import asking
 from anmok.verbs.settings import PredictSettings
@@ -38,10 +39,11 @@ class ShippedRespondent:
 
     def answers(self, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str]) -> Iterator[Prediction]:
         """One prediction a picture, in order."""
+        settings = {"batch": self._asked.batch, "threshold": self._asked.reject_below}
         if self._told is not None:
-            return shipped_answers(self._told, pictures, locators, names, threshold=self._asked.reject_below)
+            return shipped_answers(self._told, pictures, locators, names, **settings)
         self._ready = settled(self._ready, pictures, locators, self._terminal.say)
-        return self._ready.answers(pictures, locators, names, threshold=self._asked.reject_below)
+        return self._ready.answers(pictures, locators, names, **settings)
 
 
 class Respondent:
@@ -57,8 +59,26 @@ class Respondent:
         self._asked, self._terminal = asked, terminal
         self.task = self._one.kind.name
         self._on_cpu = self._one.model.devices.device.type == "cpu"
-        self._key = key_of(subject) if asked.weights is None and asked.is_ is None else None
-        self._prepared = find(subject) if self._may_choose and self._key else None
+        self._kept = _kept_under(subject) if asked.weights is None and asked.is_ is None else None
+        self._memory = self._one.remembered
+        self._memory.refresh()
+        if not self._memory.original:
+            self._kept = None
+        if self._may_choose and self._kept is not None and not self._memory.sought:
+            self._memory.ready, self._memory.sought = find(self._kept), True
+        if not self._holds(self._memory.ready):
+            self._memory.ready = self._kept = None
+
+    @property
+    def _key(self) -> str | None:
+        return None if self._kept is None else key_of(self._kept)
+
+    def _holds(self, ready: Prepared | None) -> bool:
+        """Whether what was made ready answers as the subject now would: a threshold may have been moved since."""
+        if ready is None or ready.artefact is None:
+            return True
+        manifest = ready.artefact.manifest
+        return replace(manifest, answers=cargo_of(self._one).answers) == manifest
 
     @property
     def _may_choose(self) -> bool:
@@ -70,20 +90,25 @@ class Respondent:
         return self._asked.to is not None and not self._asked.to.suffix
 
     def answers(self, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str]) -> Iterator[Prediction]:
-        """One prediction a picture, in order."""
-        if self._may_choose and len(locators) >= MANY:
-            ready = self._prepared or prepare(self._one, self._key, self._terminal)
-            self._prepared = ready and settled(ready, pictures, locators, self._terminal.say)
-        if self._prepared is None or self._prepared.needs_torch:
+        """One prediction a picture, in order. Many pictures may come in one question, or one after the other."""
+        memory = self._memory
+        memory.asked += len(locators)
+        if not self._may_choose:
             return self._by_torch(pictures, locators, names)
-        return self._prepared.answers(pictures, locators, names, threshold=self._asked.reject_below)
+        if memory.asked >= MANY:
+            ready = memory.ready or prepare(self._one, self._key, self._terminal)
+            memory.ready = ready and settled(ready, pictures, locators, self._terminal.say)
+        if memory.ready is None or memory.ready.needs_torch:
+            return self._by_torch(pictures, locators, names)
+        least, batch = self._asked.reject_below, self._asked.batch
+        return memory.ready.answers(pictures, locators, names, batch=batch, threshold=least)
 
     def _by_torch(
         self, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str]
     ) -> Iterator[Prediction]:
         """In float32, so that an answer does not depend on who computes it; in less only where that was compared."""
         ask = partial(self._one.kind.answers, self._one.model, pictures, locators, names, self._asked)
-        chosen = None if self._prepared is None else self._prepared.chosen
+        chosen = None if self._memory.ready is None else self._memory.ready.chosen
         compared = chosen is not None and chosen.precision != "float32"
         if not self._on_cpu or compared:
             yield from ask()
@@ -93,5 +118,12 @@ class Respondent:
 
     def look_ahead(self) -> None:
         """Make what is asked for the second time ready to start sooner the third."""
-        if self._key and self._may_choose and self._prepared is None and seen_before(self._key):
-            prepare(self._one, self._key, self._terminal)
+        if self._may_choose and self._memory.ready is None and (key := self._key) and seen_before(key):
+            prepare(self._one, key, self._terminal)
+
+
+def _kept_under(subject: object) -> str | Path | None:
+    """What tells where the subject made ready is kept: its name or folder; None where neither decides its answers."""
+    if isinstance(subject, OpenedRun):
+        return None if subject.card["network"].get("own") else subject.path
+    return subject if isinstance(subject, (str, Path)) else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -14,13 +16,15 @@ from anmok.core.errors import PictureError
 from anmok.core.pictures import Decoded
 from anmok.core.seen import Seen
 from anmok.core.types import Pictures, Prediction
-from anmok.data.decoding import DecodingPool
+from anmok.data.lasting_pool import lasting_pool
 from anmok.data.whole_pictures import whole_pictures
 from anmok.ship.answers import Asked
 from anmok.ship.container import SUFFIX
+from anmok.ship.engines import processors
 from anmok.ship.runtime import Model
 from anmok.verbs.places import answers_for
 
+Chunk = Sequence[tuple[str, Decoded | PictureError]]
 BATCH = 32  # pictures at once: more gains nothing on a CPU, and answers come later
 
 
@@ -56,17 +60,29 @@ def shipped_answers(
             else:
                 yield model.answer_whole(found, Asked(name, (found.shape[0], found.shape[1])), top)
         return
-    with DecodingPool(pictures, Seen(model.preparation)) as pool:
+    with lasting_pool(pictures, Seen(model.preparation)) as pool:
         decoded = zip(names, pool.map(locators), strict=True)
-        while chunk := list(islice(decoded, batch)):
-            for answer in _answer_chunk(model, chunk, top):
+        chunks = iter(lambda: list(islice(decoded, batch)), [])
+        for answers in _side_by_side(lambda chunk: list(_answer_chunk(model, chunk, top)), chunks):
+            for answer in answers:
                 told = threshold is not None and bool(answer.scores)
                 yield replace(answer, sure=answer.scores[0] >= threshold) if told else answer  # type: ignore
 
 
-def _answer_chunk(
-    model: Model, chunk: Sequence[tuple[str, Decoded | PictureError]], top: int | None
-) -> Iterator[Prediction]:
+def _side_by_side(answer: Callable[[Chunk], list[Prediction]], chunks: Iterable[Chunk]) -> Iterator[list[Prediction]]:
+    """Answers to each chunk, in order. As many chunks are under way as there are processors: a batch of one picture
+    occupies one of them, and what one batch's boxes cost in Python another computes meanwhile."""
+    under_way: deque[Future[list[Prediction]]] = deque()
+    with ThreadPoolExecutor(processors(), thread_name_prefix="anmok-answering") as threads:
+        for chunk in chunks:
+            under_way.append(threads.submit(answer, chunk))
+            if len(under_way) > processors():
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
+
+
+def _answer_chunk(model: Model, chunk: Chunk, top: int | None) -> Iterator[Prediction]:
     good = [(name, found) for name, found in chunk if isinstance(found, Decoded)]
     answers: Iterator[Prediction] = iter(())
     if good:

@@ -9,6 +9,7 @@ from torch import nn
 
 from anmok.core.preparation import Preparation
 from anmok.tasks._kind import Kind
+from anmok.verbs.remembered import Remembered
 
 
 class Subject:
@@ -20,12 +21,14 @@ class Subject:
         title: for headings and file names.
         path: the folder where what is made of it is written.
         classes: names, in the order of the network's outputs.
+        remembered: what earlier questions left behind.
     """
 
     def __init__(self, kind: Kind, model: Any, title: str, path: Path = Path()) -> None:
         self.kind, self.model, self.title, self.path = kind, model, title, path
         self.classes: tuple[str, ...] = tuple(model.classes)
         self.network.eval()
+        self.remembered = Remembered(self.network)
 
     @property
     def network(self) -> nn.Module:
