@@ -27,7 +27,8 @@ class Answer:
         boxes: float32 (K, 4), xyxy, pixels, half-open.
         labels: int64 (K,), class ids.
         scores: float32 (K,), in [0, 1].
-        masks: bool (K, H, W), where the detector draws them.
+        masks: bool (K, H, W), where the detector draws them; or K of them as `anmok.metrics.coco.run_lengths` has them,
+            for many large pictures.
     """
 
     boxes: Any
@@ -41,7 +42,8 @@ class Answer:
             object.__setattr__(self, name, np.asarray(getattr(self, name), kind).reshape(shape))
         lengths = {len(self.boxes), len(self.labels), len(self.scores)}
         if self.masks is not None:
-            object.__setattr__(self, "masks", np.asarray(self.masks, bool))
+            packed = isinstance(self.masks, np.ndarray) and self.masks.dtype.kind == "O"
+            object.__setattr__(self, "masks", self.masks if packed else np.asarray(self.masks, bool))
             lengths.add(len(self.masks))
         if len(lengths) != 1:
             raise UsageError("an answer has one of everything for each box", got=f"lengths {sorted(lengths)}")

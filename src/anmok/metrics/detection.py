@@ -49,7 +49,8 @@ class DetectionSummary:
     """What an evaluation of a detector found.
 
     Args:
-        figures: `map` and `map50`, and at the threshold `precision` and `recall`, with intervals.
+        figures: `map` and `map50`, and at the threshold `precision` and `recall`, with intervals; where masks are
+            compared, `mask_map` and `mask_map50` without.
         coco: all of COCO's figures of the boxes by name, see `coco.CocoFigures`.
         masks: the same of the masks, where they are compared, else None.
         classes: a row each.
@@ -122,6 +123,7 @@ class DetectionTally:
         """
         found, ranking = self._coco(), self.ranking()
         chosen = best_threshold(ranking) if threshold is None else threshold
+        masks = self._coco(masks=True).figures if self.masks else None
         hits, judged = ranking.at(0.5)
         shown = judged & (ranking.scores >= chosen)
         right, size = hits & shown, len(self.classes)
@@ -130,9 +132,10 @@ class DetectionTally:
                 **map_intervals(ranking, resamples, seed),
                 "precision": share(int(right.sum()), int(shown.sum())),
                 "recall": share(int(right.sum()), int(ranking.objects.sum())),
+                **({} if masks is None else self._unsure(masks)),
             },
             found.figures,
-            self._coco(masks=True).figures if self.masks else None,
+            masks,
             self._rows(found, ranking, shown, right),
             chosen,
             [precision_recall_curve(ranking, place) for place in range(size)],
@@ -152,6 +155,12 @@ class DetectionTally:
                              share(hits, answered), share(hits, objects))
             )  # fmt: skip
         return rows
+
+    def _unsure(self, masks: Mapping[str, float]) -> dict[str, Interval]:
+        """The masks' figures, without intervals: drawing pictures anew would compare all masks each time."""
+        return {
+            f"mask_{name}": Interval(masks[name], np.nan, np.nan, len(self), "not known") for name in ("map", "map50")
+        }
 
     def _coco(self, masks: bool = False) -> CocoFigures:
         if not self.truths:

@@ -6,6 +6,7 @@
     found   = net.detect(outputs, sizes)            [{"boxes": …, "labels": …, "scores": …}], one a picture
 
     net.takes_regions                               True: wants proposals from outside (selective search)
+    net.draws_masks                                 True: learns from masks, and answers with them (may be left out)
     boxes, scores = net.candidates(outputs)         everything before suppression, of fixed shape: what export carries
 
 `pictures`: float (N, C, H, W), normalised, possibly letterboxed. All boxes are xyxy in pixels of these pictures,

@@ -88,7 +88,7 @@ def mask_head(width: int) -> nn.Sequential:
 class MaskRCNN(nn.Module):
     """Faster R-CNN's parts and the mask branch. See `maskrcnn_resnet50_fpn`."""
 
-    takes_regions = False
+    takes_regions, draws_masks = False, True
     heads = (*FasterRCNN.heads, "roi_heads.mask_predictor.mask_fcn_logits")
 
     def __init__(self, parts: FasterRCNN) -> None:

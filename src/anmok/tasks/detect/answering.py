@@ -16,15 +16,17 @@ import numpy as np
 import torch
 
 from anmok.core.errors import PictureError
+from anmok.core.geometry import resample_mask
 from anmok.core.pictures import Decoded
+from anmok.core.preparation import Preparation
 from anmok.core.seen import Seen
 from anmok.core.types import Pictures, Prediction
-from anmok.data.decoding import DecodingPool
+from anmok.data.lasting_pool import lasting_pool
 from anmok.metrics.detection import Answer
 from anmok.report.box_tables import write_boxes
 from anmok.tasks.detect.drawing import answered
 from anmok.tasks.detect.learning import Detect
-from anmok.tasks.detect.measuring import original, prediction
+from anmok.tasks.detect.measuring import original, placed, prediction
 from anmok.tasks.files import FileNames, save_picture
 
 
@@ -35,7 +37,7 @@ def answers(
     """One prediction a picture, in order: its boxes in the original's pixels; `overlays`: drawn over it too."""
     model.network.eval()
     least = model.threshold if threshold is None else threshold
-    with DecodingPool(pictures, Seen(model.preparation)) as pool:
+    with lasting_pool(pictures, Seen(model.preparation)) as pool:
         decoded = zip(locators, names, pool.map(locators), strict=True)
         while chunk := list(islice(decoded, batch)):
             good = [one for _, _, one in chunk if isinstance(one, Decoded)]
@@ -44,17 +46,37 @@ def answers(
                 if isinstance(one, PictureError):
                     yield Prediction(name, error=one.brief)
                     continue
-                answer = next(found)
+                answer, masks = next(found)
                 told = prediction(name, answer, model.classes, least)
+                if masks is not None:
+                    told = replace(told, objects=owners(masks, model.preparation, one.original_size))
                 if overlays:
                     told = replace(told, picture=answered(pictures.read(locator), answer, model.classes))
                 yield told
 
 
-def _asked(model: Detect, pictures: Sequence[Decoded], least: float) -> Iterator[Answer]:
+def _asked(
+    model: Detect, pictures: Sequence[Decoded], least: float
+) -> Iterator[tuple[Answer, np.ndarray | None]]:  # fmt: skip
+    """Each picture's boxes, and the masks (K, S, S) of a network that draws them, on the square it saw."""
     batch = torch.from_numpy(np.stack([one.pixels for one in pictures])).permute(0, 3, 1, 2)
     for one, picture in zip(model.found(batch, least), pictures, strict=True):
-        yield original(model, one, picture.original_size).best()
+        _, seen = placed(model, one, picture.original_size)
+        masks = one["masks"].numpy()[seen] if "masks" in one else None
+        yield original(model, one, picture.original_size).best(), masks
+
+
+def owners(masks: np.ndarray, preparation: Preparation, size: tuple[int, int]) -> np.ndarray:
+    """Which object each pixel of the original picture belongs to, int32 (height, width): 0 none, 1 the surest.
+
+    Args:
+        masks: bool (K, S, S) on the network's square, the surest first; where two overlap, the surer one is on top.
+        preparation: how the picture of `size` (height, width) became that square.
+    """
+    seen = np.zeros(masks.shape[1:], np.int32)
+    for number in range(len(masks), 0, -1):
+        seen[masks[number - 1]] = number
+    return resample_mask(seen, preparation.geometry(size, seen=True).inverse(), size, 0)
 
 
 def wants_overlays(to: Path | None) -> bool:

@@ -20,6 +20,7 @@ from anmok.networks import OF_TASK, build
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.detect.forms import form_of
 from anmok.tasks.detect.learning import Detect
+from anmok.tasks.detect.measuring import outlined
 from anmok.tasks.detect.recipe import DetectRecipe, choose_recipe
 from anmok.tasks.segment.naming import sided
 
@@ -62,7 +63,7 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     """Look at the data and choose what the person left open.
 
     Raises:
-        UsageError: the network does not detect, or draws masks too.
+        UsageError: the network does not detect.
     """
     _check(asked)
     preparation = choose_preparation(dataset, asked.imgsz)
@@ -86,15 +87,8 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
 
 
 def _check(asked: Asked) -> None:
-    known = [name for name in OF_TASK["detect"] if name not in STAGED]
-    if asked.net != "auto" and asked.net.partition(":")[0] not in known:
-        drawing = asked.net.partition(":")[0] in STAGED
-        why = "this detector learns masks too, which training cannot do yet" if drawing else (
-            "this network does not detect")  # fmt: skip
-        raise UsageError(why, got=asked.net, allowed=", ".join(known))
-
-
-STAGED = ("maskrcnn_resnet50_fpn",)
+    if asked.net != "auto" and asked.net.partition(":")[0] not in OF_TASK["detect"]:
+        raise UsageError("this network does not detect", got=asked.net, allowed=", ".join(OF_TASK["detect"]))
 
 
 def saved_plan(dataset: Dataset, card: Mapping[str, Any], voice: Voice) -> Plan:
@@ -111,10 +105,23 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
         seed_everything(asked.seed)
         network = _built(recipe.network, len(classes), preparation, **recipe.arguments)
     search = Search.for_squares(preparation.size) if getattr(network, "takes_regions", False) else None
+    drawing = getattr(network, "draws_masks", False)
+    if drawing:
+        _check_outlines(prepared.dataset)
     train = prepared.objects("train", recipe.batch, seed=asked.seed, augment=recipe.augment, workers=asked.workers,
-                             search=search)  # fmt: skip
+                             regions=drawing, search=search)  # fmt: skip
     val = watched(prepared).objects("val", AT_ONCE) if "val" in prepared.dataset.splits else None
     return Detect(network, classes, preparation, devices, recipe, train, val)
+
+
+def _check_outlines(dataset: Dataset) -> None:
+    """A network that draws masks learns from the outline of every object."""
+    for entry in dataset.entries:
+        if entry.split == "train" and not outlined(entry.target):
+            raise UsageError(
+                "this network draws masks, and some objects here have boxes only", got=entry.id,
+                allowed="polygons or masks for every object", fix="--net fasterrcnn_resnet50_fpn",
+            )  # fmt: skip
 
 
 def watched(prepared: Prepared) -> Prepared:

@@ -81,7 +81,9 @@ _BY_SIZE: Mapping[str, Callable[[np.ndarray], dict[str, Any]]] = {
     "fast_rcnn": _dense,
     "faster_rcnn": _anchors,
     "fasterrcnn_resnet50_fpn": _anchors,
+    "maskrcnn_resnet50_fpn": _anchors,
 }
 # Each of a picture's regions is a lesson: fewer epochs than one-stage detectors need. R-CNN's are the dearest.
-_PACE = {"rcnn": 0.08, "sppnet": 0.15, "fast_rcnn": 0.15, "faster_rcnn": 0.3, "fasterrcnn_resnet50_fpn": 0.3}
+_PACE = {"rcnn": 0.08, "sppnet": 0.15, "fast_rcnn": 0.15, "faster_rcnn": 0.3, "fasterrcnn_resnet50_fpn": 0.3,
+         "maskrcnn_resnet50_fpn": 0.3}  # fmt: skip
 _NMS = {"rcnn": 0.3, "sppnet": 0.3, "fast_rcnn": 0.3}

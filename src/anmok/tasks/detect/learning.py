@@ -106,14 +106,17 @@ class Detect:
 
     @torch.no_grad()
     def found(self, pictures: Tensor, score: float | None = None) -> list[dict[str, Tensor]]:
-        """uint8 (N, C, S, S) → for each its boxes (K, 4) in these pixels, labels and scores, on the CPU, best first."""
+        """uint8 (N, C, S, S) → for each its boxes (K, 4) in these pixels, labels and scores, on the CPU, best first.
+
+        A network that draws masks gives these too: bool (K, S, S).
+        """
         x = self.normalise(pictures.to(self.devices.device))
         regions = self.proposals(pictures)
         with self.devices.autocast():
             outputs = self.network(x) if regions is None else self.network(x, regions)
         least = self.threshold if score is None else score
         answers = self.network.detect(outputs, score=least, nms=self.nms)
-        return [{name: part.float().cpu() if name != "labels" else part.cpu() for name, part in one.items()}
+        return [{name: part.float().cpu() if part.is_floating_point() else part.cpu() for name, part in one.items()}
                 for one in answers]  # fmt: skip
 
     def proposals(self, pictures: Tensor) -> list[dict[str, Tensor]] | None:
@@ -144,14 +147,18 @@ class Detect:
 
 
 def learnable(target: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A picture's objects without groups and without those that are not judged, and without specks; its proposals."""
+    """A picture's objects without groups and without those that are not judged, and without specks; its proposals.
+
+    Where masks are drawn, an object's is its own: bool (M, S, S).
+    """
     boxes = target["boxes"]
     good = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(1)
     for name in ("crowd", "difficult"):
         if name in target:
             good &= ~target[name]
     regions = {"regions": target["regions"]} if "regions" in target else {}
-    return {"boxes": boxes[good], "labels": target["labels"][good], **regions}
+    masks = {"masks": target["masks"][good]} if "masks" in target else {}
+    return {"boxes": boxes[good], "labels": target["labels"][good], **regions, **masks}
 
 
 def _flags(target: Mapping[str, Tensor], name: str) -> Any:

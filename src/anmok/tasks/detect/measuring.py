@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from anmok.core.errors import DataError
+from anmok.core.geometry import resample_mask
+from anmok.core.targets import Objects
 from anmok.core.types import Entry, Prediction, Report
 from anmok.data.prepare import Prepared
+from anmok.metrics.coco import run_lengths
 from anmok.metrics.detection import Answer, DetectionSummary, DetectionTally
 from anmok.metrics.proportion import Interval
 from anmok.tasks.detect.learning import JUDGED_FROM, Detect
@@ -49,24 +52,44 @@ def measure(
     entries = [entry for entry in prepared.dataset.entries if split is None or entry.split == split]
     if not entries:
         raise DataError("there is no picture to judge", path=prepared.dataset.root, got=f"split {split}")
-    tally = DetectionTally(model.classes)
+    tally = DetectionTally(model.classes, masks=_draws(model) and all(outlined(entry.target) for entry in entries))
     model.network.eval()
     position = 0
     for shown in prepared.objects(split, batch).epoch(0):
         for one, size in zip(model.found(shown.pictures, JUDGED_FROM), shown.extra["sizes"].tolist(), strict=True):
-            tally.add(entries[position].target, original(model, one, (size[0], size[1])))
+            tally.add(entries[position].target, original(model, one, tuple(size), masks=tally.masks), tuple(size))
             position += 1
     return Measured(split or "all", entries, tally, tally.summary(threshold))
 
 
-def original(model: Detect, found: Mapping[str, Any], size: tuple[int, int]) -> Answer:
-    """Boxes of the network's square in the pixels of the original picture of `size` (height, width), clipped to it."""
+def original(model: Detect, found: Mapping[str, Any], size: tuple[int, int], masks: bool = False) -> Answer:
+    """Boxes of the network's square in the pixels of the original picture of `size` (height, width), clipped to it.
+
+    `masks`: with the objects' masks, as run lengths.
+    """
+    boxes, seen = placed(model, found, size)
+    drawn = None
+    if masks:
+        back = model.preparation.geometry(size, seen=True).inverse()
+        drawn = run_lengths([resample_mask(mask, back, size, False) for mask in found["masks"].numpy()[seen]])
+    return Answer(boxes[seen], found["labels"].numpy()[seen], found["scores"].numpy()[seen], drawn)
+
+
+def _draws(model: Detect) -> bool:
+    return getattr(model.network, "draws_masks", False)
+
+
+def outlined(objects: Objects) -> bool:
+    """Whether every object has an outline."""
+    return not len(objects.boxes) or (objects.regions is not None and None not in objects.regions)
+
+
+def placed(model: Detect, found: Mapping[str, Any], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The same boxes (K, 4), clipped, and whether some of each lies in the picture, bool (K,), not all in padding."""
     back = model.preparation.geometry(size, seen=True).inverse()
-    boxes = back.boxes(found["boxes"].numpy())
     height, width = size
-    boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
-    seen = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])  # what lay in the padding is gone
-    return Answer(boxes[seen], found["labels"].numpy()[seen], found["scores"].numpy()[seen])
+    boxes = np.clip(back.boxes(found["boxes"].numpy()), 0, np.array([width, height, width, height], np.float32))
+    return boxes, (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
 
 
 def prediction(name: str, answer: Answer, classes: Sequence[str], threshold: float) -> Prediction:

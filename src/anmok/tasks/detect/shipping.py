@@ -40,11 +40,17 @@ def cargo(model: Detect) -> Cargo:
     """See `anmok.tasks._kind.Shipping`.
 
     Raises:
-        UsageError: the network wants proposals from outside, which no graph can make.
+        UsageError: the network wants proposals from outside, which no graph can make; or how many regions it looks at
+            depends on the picture.
     """
     if model.network.takes_regions:
         raise UsageError(
             "this detector looks at proposals that selective search makes: it cannot be shipped",
+            fix="--net anchor_free",
+        )
+    if not hasattr(model.network, "candidates"):
+        raise UsageError(
+            "this detector looks twice, at as many regions as it proposes: it cannot be shipped",
             fix="--net anchor_free",
         )
     settings = {"classes": model.classes, "threshold": model.threshold, "nms": model.nms, "limit": LIMIT,

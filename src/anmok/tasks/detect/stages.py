@@ -28,6 +28,7 @@ from anmok.tasks.optimizers import build_optimizer, one_cycle
 if TYPE_CHECKING:
     from anmok.tasks.detect.learning import Detect
 
+CLOSED_FORM = 0.4  # of a time budget beside descent: what SVMs and regression take of it, about (bundled scenes)
 CLIP = 10.0  # largest norm of the gradient: a few wild boxes must not undo an epoch
 
 
@@ -41,7 +42,7 @@ def plans(model: Detect) -> list[Plan]:
         found.append(Plan("deltas", lambda: Solve("deltas", lambda: network.measure(whole_targets(model)))))
     solves: Mapping[str, Any] = getattr(network, "solves", {})
     found.append(Plan("fine-tune", lambda: fit(model, judged=False)) if solves else Plan("fit", lambda: fit(model)))
-    return [*found, *(Plan(name, _solved(model, name, solve)) for name, solve in solves.items())]
+    return [*found, *(Plan(name, _solved(model, name, solve), CLOSED_FORM) for name, solve in solves.items())]
 
 
 def fit(model: Detect, judged: bool = True) -> Stage:
