@@ -5,9 +5,10 @@
 All learn the same bundled scenes (600 to learn from, 200 to be judged on, 128 × 128, ten classes), one after the other,
 each for the same time or, without --time, for as many epochs as its recipe says; then each answers the same 20 test
 pictures one by one. The peers are each other: it is the papers' ordering that is tried. Proposals are found once and
-kept, so that no training pays for them; their time a picture is measured anew for each. Prints the table (mAP,
-seconds a picture by part, minutes of training), medians over seeds with their spread, and which of the papers' claims
-hold in how many of the seeds. Nothing else may run meanwhile.
+kept, so that no training pays for them; their time a picture is measured anew for each. With `--folder`, runs that lie
+there already are not trained again, and one that was interrupted goes on: the history can be taken in parts. Prints the
+table (mAP, seconds a picture by part, minutes of training), medians over seeds with their spread, and which of the
+papers' claims hold in how many of the seeds. Nothing else may run meanwhile.
 """
 
 from __future__ import annotations
@@ -22,14 +23,29 @@ from typing import Any
 
 from measuring import HERE, anmok_program, machine, median_and_spread, whole_process, write_record
 
+CONTESTANTS = ("rcnn", "sppnet", "fast_rcnn", "faster_rcnn", "yolo_v1_small", "anchor_free")
 PARTS = ("proposals", "features", "heads")
 
 
+def trained(data: str, net: str, seed: int, folder: Path, flags: Sequence[str]) -> Path:
+    """One detector's run: there already, brought to its end, or new."""
+    project = folder / f"runs-{seed}"
+    place, known = project / "detect" / net.replace(":", "-"), {}
+    if (place / "card.json").exists():
+        known = json.loads((place / "card.json").read_text())
+    if "metrics" not in known:
+        new = [data, "--task", "detect", "--net", net, "--seed", str(seed), "--project", str(project), "--name",
+               place.name, *flags]  # fmt: skip
+        cost, _ = whole_process([anmok_program(), "train", *(["--resume", str(place)] if known else new), "--quiet"])
+        print(f"{net}, seed {seed}: {cost['process_s'] / 60:.1f} min", flush=True)
+    return place
+
+
 def contest(data: str, nets: Sequence[str], seed: int, folder: Path, flags: Sequence[str]) -> dict[str, Any]:
-    """One seed: all detectors, trained and timed by `anmok compare`, and what that took in all."""
+    """One seed: all detectors, trained one after the other, then judged and timed by `anmok compare`."""
+    runs = [str(trained(data, net, seed, folder, flags)) for net in nets]
     place = folder / f"history-{seed}.png"
-    command = [anmok_program(), "compare", data, *nets, "--task", "detect", "--seed", str(seed), "--json",
-               "--project", str(folder / f"runs-{seed}"), "--out", str(place), *flags]  # fmt: skip
+    command = [anmok_program(), "compare", *runs, "--task", "detect", "--json", "--out", str(place)]
     cost, text = whole_process(command)
     return {**json.loads(text), **cost, "drawing": str(place)}
 
@@ -85,8 +101,8 @@ def main() -> None:
     parser.add_argument("--time", help="what each detector may learn; default: its recipe's epochs")
     parser.add_argument("--epochs", type=int, help="the same number for all: for a trial of this script only")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--nets", nargs="+", default=[])
-    parser.add_argument("--folder", type=Path, help="where runs and drawings stay; default: nowhere")
+    parser.add_argument("--nets", nargs="+", default=CONTESTANTS)
+    parser.add_argument("--folder", type=Path, help="where runs and drawings stay, and are found; default: nowhere")
     parser.add_argument("--out", type=Path, default=HERE / "results/detectors_history.json")
     asked = parser.parse_args()
     flags = [
@@ -99,7 +115,6 @@ def main() -> None:
         seeds = []
         for seed in range(asked.seeds):
             seeds.append(contest(asked.data, asked.nets, seed, folder, flags))
-            print(f"seed {seed}: {seeds[-1]['process_s'] / 60:.1f} min", flush=True)
     tell(rows(seeds), claims(seeds))
     write_record(asked.out, {"machine": here, "flags": flags, "data": asked.data, "seeds": seeds})
 

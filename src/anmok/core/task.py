@@ -92,10 +92,14 @@ class Solve:
 
 @dataclass(frozen=True)
 class Plan:
-    """A stage by name, built when its turn comes."""
+    """A stage by name, built when its turn comes.
+
+    `weight`: what it is given of a time budget, beside the weights of the other stages still to come.
+    """
 
     name: str
     build: Callable[[], Stage | Solve]
+    weight: float = 1.0
 
 
 class Task(Protocol):

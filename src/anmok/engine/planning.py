@@ -17,7 +17,7 @@ def plan_stage(stage: Stage, session: Session, trial: Callable[[Batch, int], Non
     """Set the position's `total` unless a checkpoint brought it, and return the forecast if one was measured.
 
     The total is saved with every checkpoint: a resumed run keeps the plan, and with it its schedules. Of a time budget,
-    each of the remaining stages gets the same share; what one leaves over goes to the next.
+    each of the remaining stages gets a share by its weight; what one leaves over goes to the next.
 
     Args:
         stage: the stage about to begin or to go on.
@@ -46,8 +46,8 @@ def plan_stage(stage: Stage, session: Session, trial: Callable[[Batch, int], Non
         )
     session.watch.lap("forecast")
     if options.time_s is not None:
-        stages = len(session.task.stages()) - position.plan
-        seconds = (options.time_s - session.seconds) * _MARGIN / stages
+        weights = [plan.weight for plan in session.task.stages()[position.plan :]]
+        seconds = (options.time_s - session.seconds) * _MARGIN * weights[0] / sum(weights)
         position.total = session.devices.agree(planned_steps(measured, seconds, batches, stage.epochs))
     if session.leading:
         session.message(_told(measured, position.total, stage))
