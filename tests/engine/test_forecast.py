@@ -5,14 +5,17 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from anmok.core.task import Phase, Stage
+from anmok.core.task import Phase, Plan, Stage
 from anmok.core.types import Batch
+from anmok.engine import planning
 from anmok.engine.forecast import Forecast, forecast
 from anmok.engine.planning import planned_steps
 from anmok.engine.randomness import rng_state
@@ -116,3 +119,17 @@ def test_an_error_in_the_trial_leaves_no_trace_either() -> None:
 )
 def test_planned_steps_by_hand(step: float, evaluate: float | None, seconds: float, epochs: int, expected: int) -> None:
     assert planned_steps(Forecast(step, evaluate, 0.0, 0), seconds, 10, epochs) == expected
+
+
+def test_a_time_budget_is_shared_by_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 100 s of which 20 are gone, a stage of weight 1 before one of weight 0.6 plans with 80 · 0.93 / 1.6 s."""
+    told: list[float] = []
+    monkeypatch.setattr(planning, "planned_steps", lambda measured, seconds, batches, epochs: told.append(seconds) or 7)
+    monkeypatch.setattr(planning, "forecast", lambda *args, **kwargs: Forecast(0.01, 0.0, 1.0, 0))
+    task = SleepyTask()
+    task.stages = lambda: [Plan("past", list), Plan("now", list), Plan("later", list, weight=0.6)]  # type: ignore
+    position = SimpleNamespace(total=0, plan=1)
+    session: Any = MagicMock(position=position, seconds=20.0, task=task, leading=False)
+    session.options.time_s, session.devices.agree = 100.0, lambda value: value
+    planning.plan_stage(task.stage, session, task.step)
+    assert told == [pytest.approx(80 * 0.93 / 1.6)] and position.total == 7

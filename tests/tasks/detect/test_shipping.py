@@ -62,6 +62,31 @@ def test_it_answers_as_the_network_does_in_upright_pixels(model: Detect, files: 
     assert np.asarray(found[3].boxes)[:, 3].max() > 60  # it stands upright: its boxes reach below its stored height
 
 
+def test_answers_come_in_order_whatever_the_batch(model: Detect, files: list[str]) -> None:
+    """Batches are computed side by side: the broken file and the sizes of the others tell who is who."""
+    cargo = Detection().cargo(model)
+    graph = to_onnx(cargo.network, model.preparation, cargo.outputs)
+    shipped = Model(Artefact(Manifest("detect", "tiny", model.preparation, OUTPUTS, cargo.answers), graph))
+    many = files * 6
+    names = [f"{number} {Path(file).name}" for number, file in enumerate(many)]
+    alone = {file: next(iter(shipped_answers(shipped, PathPictures(), [file], [file]))) for file in files}
+    for batch in (1, 3, 64):
+        found = list(shipped_answers(shipped, PathPictures(), many, names, batch=batch))
+        assert [answer.id for answer in found] == names
+        for answer, file in zip(found, many, strict=True):
+            assert (answer.error is None) == ("broken" not in file)
+            if answer.error is None:
+                assert answer.labels == alone[file].labels
+                np.testing.assert_allclose(answer.boxes, alone[file].boxes, atol=1e-2)
+
+
+def test_detectors_that_look_twice_are_not_shipped_yet() -> None:
+    network = build("faster_rcnn:small_resnet", num_classes=3, in_channels=3, hidden=8, sizes=(8, 16, 32))
+    model = Detect(network.eval(), ("ant", "bee", "cat"), Preparation(64, 64, 3, fit="pad"), choose("cpu", "float32"))
+    with pytest.raises(UsageError, match="cannot be shipped"):
+        Detection().cargo(model)
+
+
 def test_a_detector_that_wants_proposals_is_not_shipped(model: Detect) -> None:
     model.network.takes_regions = True
     with pytest.raises(UsageError, match="proposals"):
