@@ -1,11 +1,12 @@
 """Class maps of 512 × 512 pictures: `anmok predict`'s ways of computing against the same network in torch eager.
 
-    python benchmarks/segment_predict.py [--net unet:resnet18] [--pictures 24] [--rounds 5] [--epochs 8]
+    python benchmarks/segment_predict.py [--net unet:resnet18] [--pictures 24] [--rounds 5] [--time 90s]
 
 First a network learns bundled scenes of 192 × 192, since masks of an untrained one are ties everywhere. Then scenes of
 512 × 512 are answered, in turn, from decoded pixels to class maps, by: the same network in torch eager as it comes
 (float32, contiguous, one picture at a time, softmax and argmax), the same eight at a time, anmok's torch in float32 and
-in bf16 (channels last), and the shipped model on ONNX Runtime and OpenVINO in float32. Of each: pictures a second, and
+in bf16 (channels last), and the shipped model on ONNX Runtime and OpenVINO (float32, and bf16 where the processor has
+it). Of each: pictures a second, and
 the share of pixels whose class is eager float32's. What `anmok predict` chooses among is what agrees on 99.9 % of the
 pixels of every picture (`anmok.ship.choice`).
 """
@@ -27,6 +28,7 @@ from measuring import HERE, machine, median_and_spread, write_record
 
 import anmok
 from anmok.core.classmaps import Mapper
+from anmok.core.errors import AnmokError
 from anmok.data.samples.scenes import SEED, compose
 from anmok.engine.devices import PlainDevices
 from anmok.ship.engines import ENGINES, installed
@@ -71,14 +73,14 @@ def main() -> None:
     parser.add_argument("--net", default="unet:resnet18")
     parser.add_argument("--pictures", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--time", default="90s", help="of training")
     parser.add_argument("--side", type=int, default=SIDE)
     parser.add_argument("--out", type=Path, default=HERE / "results/segment_predict.json")
     asked = parser.parse_args()
     before = machine("torch", "onnxruntime", "openvino")
     pixels = np.stack([scene.pixels for scene in compose("test", asked.pictures, asked.side, SEED)])
     with tempfile.TemporaryDirectory() as place:
-        run = anmok.train("scenes-192", net=asked.net, weights="random", task="segment", epochs=asked.epochs,
+        run = anmok.train("scenes-192", net=asked.net, weights="random", task="segment", time=asked.time,
                           project=place)  # fmt: skip
     found = measured(ways(run.model, asked.side), pixels, asked.rounds)
     for name, row in found.items():
@@ -96,8 +98,11 @@ def ways(model: Any, side: int) -> dict[str, Way]:
     found: dict[str, Way] = {EAGER: eager(model, 1), "torch eager, eight at once": eager(model, 8)}
     for precision in ("float32", "bf16"):
         found[f"anmok, torch, {precision}"] = _in(model, precision)
-    for name in installed():
-        engine = ENGINES[name](graph, "float32")
+    for name, precision in [(name, precision) for name in installed() for precision in ("float32", "bf16")]:
+        try:
+            engine = ENGINES[name](graph, precision)
+        except AnmokError:  # not on this processor, or not by this engine
+            continue
         ask = Mapper(lambda squares, engine=engine: engine.run(squares)["probabilities"], model.preparation,
                      len(model.classes))  # fmt: skip
         found[f"anmok, {engine.label}"] = mapped(ask)

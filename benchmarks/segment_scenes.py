@@ -1,11 +1,12 @@
 """U-Net on ResNet-18, from nothing, on bundled scenes: anmok against segmentation_models.pytorch's documented loop.
 
-    python benchmarks/segment_scenes.py --peer PEER_PYTHON [--rounds 3] [--epochs 10] [--train 600 --test 200]
+    python benchmarks/segment_scenes.py --peer PEER_PYTHON [--rounds 3] [--epochs 10] [--shares 0.25 0.5 1]
 
 600 scenes of 96 × 96 to learn from and 200 to judge by, as PNG files that both sides read. The peer trains for 10
-epochs on all 600 (`peers/smp_scenes.py`). Then anmok (defaults, the same network) gets a quarter, a half, and all of
-the training time that the peer took in that round, out of which it also validates on a tenth of the scenes. Whole
-processes are timed from outside; nothing else may run meanwhile. The mean IoU is over all test pixels, classes alike.
+epochs on all 600 (`peers/smp_scenes.py`). Then anmok (defaults, the same network) gets shares of the training time that
+the peer took in that round (a quarter, a half and all of it), out of which it also validates on a tenth of the scenes.
+Whole processes are timed from outside, anmok's report with them; nothing else may run meanwhile. The mean IoU is over
+all test pixels, classes alike.
 See README.md beside this file for the peer's environment.
 """
 
@@ -22,7 +23,7 @@ from measuring import HERE, anmok_program, in_turn, last_json, machine, ratios, 
 from PIL import Image
 
 SIDE = 96
-SHARES = {"anmok 1/4": 0.25, "anmok 1/2": 0.5, "anmok 1/1": 1.0}
+SHARES = (0.25, 0.5, 1.0)
 
 
 def write_scenes(folder: Path, train: int, test: int) -> Path:
@@ -65,6 +66,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10, help="of the peer")
     parser.add_argument("--train", type=int, default=600)
     parser.add_argument("--test", type=int, default=200)
+    parser.add_argument("--shares", type=float, nargs="+", default=SHARES, help="of the peer's training time")
     parser.add_argument("--loss", choices=["dice", "dice+ce"], default="dice", help="of the peer; dice is documented")
     parser.add_argument("--out", type=Path, default=HERE / "results/segment_scenes.json")
     asked, flags = parser.parse_known_args()
@@ -81,10 +83,11 @@ def main() -> None:
             project = Path(place) / f"runs-{share}"
             return lambda number: anmok(data, number, share * peers[number]["training_s"], project, flags)
 
-        sides = {"smp": peer, **{name: with_share(share) for name, share in SHARES.items()}}
+        shares = {f"anmok {share:g}": with_share(share) for share in asked.shares}
+        sides = {"smp": peer, **shares}
         found = in_turn(asked.rounds, sides)
     tell(found, "mean_iou", "pixel_accuracy", "training_s", "process_s", "cpu_s", "peak_mib")
-    for name in SHARES:
+    for name in shares:
         gains = [a["mean_iou"] - b["mean_iou"] for a, b in zip(found[name], found["smp"], strict=True)]
         print(f"{name}: mean IoU beyond the peer's {[f'{gain:+.3f}' for gain in gains]}, process time of the peer over "
               f"its own {[f'{ratio:.2f}' for ratio in ratios(found, 'smp', name, 'process_s')]}")  # fmt: skip

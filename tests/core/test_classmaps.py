@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from anmok.core import classmaps
-from anmok.core.classmaps import class_map
+from anmok.core.classmaps import class_map, likeliest
 from anmok.core.geometry import Geometry
 from anmok.core.preparation import Preparation, fit_mask
 
@@ -39,3 +39,16 @@ def test_a_mask_survives_there_and_back(fit: str) -> None:
     seen = fit_mask(mask, preparation, fill=0)
     back = class_map(np.eye(3, dtype=np.float32)[seen].transpose(2, 0, 1), preparation.geometry((60, 100)), (60, 100))
     assert (back == mask).mean() > 0.98
+
+
+@pytest.mark.parametrize("size", [(101, 140), (140, 101), (33, 9), (96, 96)])
+def test_what_is_answered_in_the_padding_reaches_no_pixel(size: tuple[int, int]) -> None:
+    preparation = Preparation(64, 64, fit="pad")
+    beside = fit_mask(np.zeros(size, np.uint8), preparation, fill=1)  # class 1 in the padding and nowhere else
+    found = np.eye(2, dtype=np.float32)[beside].transpose(2, 0, 1)
+    assert not class_map(found, preparation.geometry(size), size).any()
+
+
+def test_of_equal_scores_the_first_class_is_taken() -> None:
+    found = np.random.default_rng(0).integers(0, 3, (5, 40, 50)).astype(np.float32)  # ties all over
+    assert np.array_equal(likeliest(found), found.argmax(0))

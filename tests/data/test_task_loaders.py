@@ -177,6 +177,34 @@ def test_tiles_show_every_pixel_of_every_picture_once(windows):
         assert np.array_equal(counts[entry.id], np.bincount(classes.ravel(), minlength=11))
 
 
+def test_calm_epochs_show_pictures_and_masks_as_they_are_or_mirrored(segment):
+    whole = replace(segment, layout=replace(segment.layout, preparation=replace(segment.preparation, size=48)))
+    judged = [pair for batch in whole.masks("train", 5).epoch(0) for pair in _named(batch)]
+    plain = {name: (picture, mask) for name, picture, mask in judged}
+
+    def kept(epoch: int) -> float:
+        found = [one for batch in whole.masks("train", 5, augment=BUSY, calm=2).epoch(epoch) for one in _named(batch)]
+        own = [plain[name] for name, *_ in found]
+        return np.mean([
+            any(torch.equal(picture, turn(a)) and torch.equal(mask, turn(b)) for turn in (_as_is, _mirror))
+            for (_, picture, mask), (a, b) in zip(found, own, strict=True)
+        ])  # fmt: skip
+
+    assert kept(0) == kept(1) == 1 and kept(2) == 0
+
+
+def _named(batch):
+    return zip(batch.ids, batch.pictures, batch.targets, strict=True)
+
+
+def _as_is(values):
+    return values
+
+
+def _mirror(values):
+    return values.flip(-1)
+
+
 def test_large_pictures_give_as_many_windows_as_their_area_holds(windows):
     loader = windows.masks("train", 4, augment=Augment())
     assert len(loader.rows) == 10 * (56 * 56 // 24**2)
@@ -242,3 +270,19 @@ def test_what_cannot_be_is_refused(segment):
         prepare(SCENES, Preparation(8, 8), ("classes",))
     with pytest.raises(DataError, match="no boxes"):
         replace(segment, dataset=replace(SCENES, entries=[Entry("a", 0, 3)])).objects(None, 2)
+
+
+def test_what_only_mirrors_copies_pixels_and_moves_partners_alike() -> None:
+    prepared = pairs()
+    (batch,) = prepared.pairs("train", 9, augment=Augment(flip=True)).epoch(0)
+    stored = prepared.source.gather(np.array([int(name) * 2 for name in batch.ids]))
+    found, partners = batch.pictures.movedim(1, 3).numpy(), batch.targets.movedim(1, 3).numpy()
+    mirrored = np.array([not np.array_equal(a, b) for a, b in zip(found, stored, strict=True)])
+    assert np.array_equal(found, np.where(mirrored[:, None, None, None], stored[:, :, ::-1], stored))
+    assert np.array_equal(partners, found + 100) and 0 < mirrored.sum() < 9
+
+
+@pytest.mark.parametrize("moves", [{"shift": 0.2}, {"rotate": 5}, {"stretch": 0.1}, {"elastic": 0.02}], ids=str)
+def test_what_moves_is_not_taken_for_a_copy(moves: dict) -> None:
+    assert Augment(flip=True, shift=0.01).keeps_places(8, 8) and not Augment().keeps_places(9, 8)
+    assert not Augment(**moves).keeps_places(8, 8)

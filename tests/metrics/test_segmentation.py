@@ -8,6 +8,7 @@ from torchmetrics.functional.classification import multiclass_jaccard_index
 from anmok.core.errors import UsageError
 from anmok.metrics import boundary, instances, pixels
 from anmok.metrics.bootstrap import bootstrap, bootstrap_of_sums, widened
+from anmok.metrics.precision_recall import ClassCounts
 from anmok.metrics.segmentation import SegmentationTally
 
 CLASSES = ("background", "a", "b")
@@ -140,6 +141,47 @@ def test_intervals_hold_the_truth_quick():
 @pytest.mark.parametrize("pictures", [10, 20, 40, 100])
 def test_intervals_hold_the_truth(pictures):
     assert 0.915 <= share_held(pictures, samples=1000) <= 0.975
+
+
+SIZES = np.array([900.0, 120.0, 30.0])  # pixels a picture has of each class, on average
+
+
+def pictures_drawn(generator, count):
+    """Counts of so many pictures, (count, 9): hits, answered and present pixels of three classes.
+
+    Pictures differ in what they show and in how hard they are; a missed pixel is answered with another class.
+    """
+    present = generator.poisson(generator.gamma(2, SIZES / 2, (count, 3)))
+    hits = generator.binomial(present, generator.beta(6, [1, 2, 3], (count, 3)))
+    missed, first = present - hits, generator.random((count, 3))
+    to_next = generator.binomial(missed, first)
+    answered = hits + np.roll(to_next, 1, axis=1) + np.roll(missed - to_next, 2, axis=1)
+    return np.concatenate([hits, answered, present], axis=1)
+
+
+def mean_iou_of(sums):
+    return pixels.mean_iou(ClassCounts(sums[..., :3], sums[..., 3:6], sums[..., 6:]))[..., None]
+
+
+def mean_iou_held(pictures, samples):
+    """How many 95 % intervals hold the mean IoU of all pictures that there could be."""
+    generator = np.random.default_rng(0)
+    truth = float(mean_iou_of(pictures_drawn(generator, 400_000).sum(0)).item())
+    found = [
+        bootstrap_of_sums(mean_iou_of, pictures_drawn(generator, pictures), 300, seed=k)[0] for k in range(samples)
+    ]
+    return np.mean([one.low <= truth <= one.high for one in found])
+
+
+def test_intervals_hold_the_mean_iou_quick():
+    assert 0.85 <= mean_iou_held(40, samples=80) <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("pictures", "least"), [(10, 0.88), (20, 0.89), (40, 0.9), (100, 0.91)])
+def test_intervals_hold_the_mean_iou(pictures, least):
+    """Nearly as often as they say; where a class is rare and pictures are few, less often (see the docstring)."""
+    assert least <= mean_iou_held(pictures, samples=1000) <= 0.975
 
 
 def test_class_maps_in_eight_bits_count_as_whole_numbers_do() -> None:

@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+
 from anmok.core.preparation import Preparation
 from anmok.tasks.recipe import Recipe, choose_preparation, choose_recipe
+from anmok.verbs.settings import TrainSettings
 
 
 def test_small_square_pictures_keep_every_pixel() -> None:
@@ -30,3 +33,14 @@ def test_fewer_pictures_are_seen_more_often() -> None:
 def test_only_what_was_chosen_changes() -> None:
     recipe = Recipe("small_resnet", 5, 64)
     assert recipe.but(epochs=7, batch=None) == replace(recipe, epochs=7)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"flip": False}, {"rotate": 12.0}, {"shift": 0.1}, {"crop": 0.5}, {"colour": 0.3}, {"cutout": 0.2}, {"mixup": 0.4},
+     {"flip_vertical": True}, {"elastic": 0.05}],
+    ids=lambda asked: next(iter(asked)),
+)  # fmt: skip
+def test_every_augmentation_that_is_asked_for_is_done(asked: dict) -> None:
+    recipe = Recipe("small_resnet", 5, 64).but(augment=Recipe("small_resnet", 5, 64).augment.but(flip=True))
+    assert recipe.asked(TrainSettings.of(**asked)).augment == recipe.augment.but(**asked)

@@ -13,6 +13,7 @@ from anmok.core.errors import UsageError
 from anmok.core.preparation import centre_crop
 from anmok.core.seeds import numpy_generator
 from anmok.core.types import Batch
+from anmok.data.augment import Augment
 from anmok.data.loader import Loader, channels_first
 from anmok.data.mosaic import drawn
 from anmok.data.records import FILLS, Stored
@@ -27,7 +28,12 @@ class MaskLoader(Loader):
     "instances", `extra["instances"]`: int32 (N, size, size), 0 = no object.
 
     Its `source` is a `LabelledSource` with the plane "classes"; its own `targets` are not used.
+
+    Args:
+        calm: so many epochs pictures are mirrored and nothing else; `augment` comes after them.
     """
+
+    calm: int = 0
 
     def __post_init__(self) -> None:
         if self.augment is not None and self.augment.mixup:
@@ -46,12 +52,13 @@ class MaskLoader(Loader):
             pixels = centre_crop(stored.pixels, self.size)
             planes = {name: centre_crop(mask[..., None], self.size)[..., 0] for name, mask in _planes(stored).items()}
             return self._packed(pixels, planes, ids, {"sizes": stored.sizes})
+        augment = self.augment if epoch >= self.calm else _mirroring(self.augment)
         generator = numpy_generator(self.seed, "augment", epoch, number)
         layout = self.source.layout
         sides = (layout.preparation.store, self.size)
-        shown, moves = drawn(self.augment, chosen, self.rows, self._turn(epoch), sides, generator)
+        shown, moves = drawn(augment, chosen, self.rows, self._turn(epoch), sides, generator)
         stored, _ = self.source.gather(self.rows[shown], generator)
-        pixels = self.augment.recoloured(moves.pictures(stored.pixels, layout.preparation.fill), generator)
+        pixels = augment.recoloured(moves.pictures(stored.pixels, layout.preparation.fill), generator)
         planes = {name: moves.masks(mask, FILLS[name]) for name, mask in _planes(stored).items()}
         return self._packed(pixels, planes, ids, {})
 
@@ -62,6 +69,10 @@ class MaskLoader(Loader):
             extra["instances"] = planes["instances"].astype(np.int32)
         targets = torch.from_numpy(np.ascontiguousarray(planes["classes"]))
         return Batch(channels_first(pixels), targets, ids, extra)
+
+
+def _mirroring(augment: Augment) -> Augment:
+    return Augment(flip=augment.flip, flip_vertical=augment.flip_vertical)
 
 
 def _planes(stored: Stored) -> dict[str, np.ndarray]:

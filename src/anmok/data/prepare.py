@@ -41,16 +41,17 @@ class Prepared:
         return self.layout.preparation
 
     def masks(
-        self, split: str | None, batch: int, *, seed: int = 0, augment: Augment | None = None, workers: int = 0
-    ) -> MaskLoader:
+        self, split: str | None, batch: int, *, seed: int = 0, augment: Augment | None = None, workers: int = 0,
+        calm: int = 0,
+    ) -> MaskLoader:  # fmt: skip
         """Pictures with class maps of one split (None: of all); shuffled and augmented only where `augment` is given.
 
         With fit "window", training draws windows anywhere, from each picture as many as its area holds; evaluation
-        goes over whole pictures tile by tile, and every pixel counts once.
+        goes over whole pictures tile by tile, and every pixel counts once. `calm`: see `MaskLoader`.
         """
         source, rows, entries = self._drawn_from(split, augment)
         ids = [entry.id for entry in entries]
-        return MaskLoader(source, rows, None, ids, self.preparation.size, batch, seed, augment, workers)
+        return MaskLoader(source, rows, None, ids, self.preparation.size, batch, seed, augment, workers, calm)
 
     def objects(
         self, split: str | None, batch: int, *, seed: int = 0, augment: Augment | None = None, workers: int = 0,

@@ -75,8 +75,9 @@ def bootstrap_of_sums(
 ) -> list[Interval]:
     """Intervals for many figures at once that are formulas of sums over pictures, such as every class's IoU.
 
-    BCa, and `widened` for few pictures: people annotate ten and ask what that tells. Simulated, 95 % intervals of ten
-    pictures and more held the truth in 92 to 95 % of samples; of five pictures in 87 %.
+    BCa, and `widened` for few pictures: people annotate ten and ask what that tells. Simulated, 95 % intervals of a
+    share held the truth in 92 to 95 % of samples of ten pictures and more, in 87 % of samples of five. Those of a mean
+    IoU over three classes, one of them rare and in some pictures only, held it in 91 % (ten pictures) to 93 % (100).
 
     Args:
         formula: sums (…, K) → figures (…, F).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,7 +77,7 @@ class Descent:
         `names`: further fields of the recipe that are settings too.
         """
         direct = ("epochs", "batch", "optimizer", "weight_decay", "patience", "average", *names)
-        augment = ("flip", "rotate", "shift", "crop", "colour", "cutout", "mixup")
+        augment = [one.name for one in fields(Augment) if hasattr(settings, one.name)]
         recipe = self.but(
             **{name: getattr(settings, name) for name in direct},
             network=None if settings.net == "auto" else settings.net,

@@ -39,6 +39,7 @@ SIDE = 256  # of what the network sees of larger ones
 VISIBLE = 10  # pixels across that a structure must keep when pictures are made smaller
 STEP = 32  # sides are multiples: encoders halve five times
 AT_ONCE = 16  # pictures evaluated together
+MOVING = ("rotate", "shift", "crop", "colour", "cutout", "elastic")  # who asks for one of these gets it from the start
 
 
 def choose_preparation(seen: Seen, imgsz: int | None = None, windows: bool | None = None) -> tuple[Preparation, str]:
@@ -95,7 +96,9 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
         notes["mirroring"] = f"off: a mirror would turn {handed[0]!r} into another class"
         voice.say(f"mirroring {notes['mirroring']}")
     recipe = choose_recipe(decoded.dataset.splits["train"], preparation.size, flip, start)
-    recipe = recipe.asked(asked, "loss", "border_weight").but(balance=asked.balance, seams=seams)
+    asked_for = any(getattr(asked, name, None) for name in MOVING)
+    recipe = recipe.asked(asked, "loss", "border_weight")
+    recipe = recipe.but(balance=asked.balance, seams=seams, calm=0 if asked_for else None)
     return Plan(decoded, recipe, notes)
 
 
@@ -178,7 +181,8 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
             in_channels=preparation.channels,
             weights=recipe.pretrained,
         )
-    train = decoded.masks("train", recipe.batch, seed=asked.seed, augment=recipe.augment, workers=asked.workers)
+    how = {"seed": asked.seed, "augment": recipe.augment, "workers": asked.workers, "calm": recipe.calm}
+    train = decoded.masks("train", recipe.batch, **how)
     val = decoded.masks("val", AT_ONCE) if "val" in decoded.dataset.splits else None
     weights = None
     if recipe.balance == "weights":

@@ -11,6 +11,7 @@ from anmok.tasks.recipe import Descent
 
 STEPS = 1500  # of the optimizer; measured on bundled scenes, gains after that are small
 FEWEST, MOST = 10, 300  # epochs
+CALM = 8  # epochs; pictures seen less often than that are new enough as they are
 PIXELS = 8 * 128 * 128  # a step's batch holds about so many …
 SMALLEST_BATCH, LARGEST_BATCH = 2, 16  # … but between so many pictures: many small steps teach more than few large ones
 
@@ -26,6 +27,7 @@ class SegmentRecipe(Descent):
         balance: "weights" makes rare classes count more in the losses, "none" leaves all alike.
         pretrained: the published weights that the encoder starts from, such as "imagenet"; None: from nothing.
         encoder_pace: the encoder's learning rate as a share of the rest's, where it is pretrained.
+        calm: so many first epochs pictures are mirrored at most; turned, cut and recoloured after that.
     """
 
     loss: str = "cross_entropy + dice"
@@ -34,6 +36,7 @@ class SegmentRecipe(Descent):
     balance: str = "none"
     pretrained: str | None = None
     encoder_pace: float = 0.1
+    calm: int = 0
 
     @property
     def needs_objects(self) -> bool:
@@ -59,9 +62,10 @@ def choose_recipe(pictures: int, side: int, mirror: bool, start: tuple[str, str]
         network=network,
         epochs=epochs,
         batch=batch,
-        learning_rate=0.03,
+        learning_rate=0.04,
         average=round(float(np.clip(1 - 20 / steps, 0.5, 0.99)), 4),
         mirror=mirror,
         augment=Augment(flip=mirror, crop=0.8, rotate=10.0, colour=0.1),
+        calm=CALM,
         pretrained=weights,
     )
