@@ -108,9 +108,7 @@ class Augment:
         """Whole-pixel shifts, the margin's random crop and flips: one slice a picture where they move at all."""
         margin = round(self.shift * size)
         if margin == 0 and pixels.shape[1] == size:
-            out = pixels.copy()
-            out[flipped] = pixels[flipped, :, ::-1]
-            return out
+            return mirrored(pixels, flipped)
         padded = np.pad(pixels, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode="edge") if margin else pixels
         room = padded.shape[1] - size + 1
         corners = generator.integers(0, room, (len(pixels), 2))
@@ -172,6 +170,11 @@ class Augment:
         coarse = generator.normal(0, self.elastic * store, (n, 2, 3, 3)).astype(np.float32)
         return F.interpolate(torch.from_numpy(coarse), (size, size), mode="bicubic", align_corners=True).numpy()
 
+    def keeps_places(self, store: int, size: int) -> bool:
+        """Whether pictures of side `store` shown at `size` are mirrored left and right at most."""
+        moved = self.rotate or self.crop < 1 or self.flip_vertical or self.expand > 1 or self.stretch or self.elastic
+        return store == size and not moved and round(self.shift * size) == 0
+
     def recoloured(self, pixels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """What moves nothing, on pictures (n, size, size, C): other colours, and a square cut out. May be in place."""
         if self.colour:
@@ -211,6 +214,13 @@ def taking_turns(rows: np.ndarray, epoch: int) -> np.ndarray:
     """Who is mirrored: True for a fixed pseudo-random half of all rows in even epochs, for the other in odd ones."""
     mixed = rows.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing: the top bit is well mixed
     return ((mixed >> np.uint64(63)).astype(np.int64) + epoch) % 2 == 0
+
+
+def mirrored(pixels: np.ndarray, flipped: np.ndarray) -> np.ndarray:
+    """A copy of pictures (n, H, W, C), those `flipped` bool (n,) mirrored left and right."""
+    out = pixels.copy()
+    out[flipped] = pixels[flipped, :, ::-1]
+    return out
 
 
 def blend(values: torch.Tensor, extra: Mapping[str, Any]) -> torch.Tensor:

@@ -11,7 +11,7 @@ from anmok.core.errors import UsageError
 from anmok.core.preparation import centre_crop
 from anmok.core.seeds import numpy_generator
 from anmok.core.types import Batch
-from anmok.data.augment import taking_turns
+from anmok.data.augment import mirrored, taking_turns
 from anmok.data.loader import Loader, channels_first
 
 Damage = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -54,8 +54,11 @@ class PictureLoader(Loader):
         generator = numpy_generator(self.seed, purpose, epoch, number)
         n, store = stored[0].shape[:2]
         flipped = taking_turns(rows, self._turn(epoch)) if self.augment.flip else np.zeros(n, bool)
-        moves = self.augment.moves(n, store, self.size, generator, flipped)
-        first, *others = (moves.pictures(pixels, None) for pixels in stored)
+        if self.augment.keeps_places(store, self.size):
+            first, *others = (mirrored(pixels, flipped) for pixels in stored)
+        else:
+            moves = self.augment.moves(n, store, self.size, generator, flipped)
+            first, *others = (moves.pictures(pixels, None) for pixels in stored)
         return (self.augment.recoloured(first, generator), *others)
 
 

@@ -16,16 +16,17 @@ from anmok.verbs.subject import Subject
 from anmok.verbs.terminal import Terminal
 
 
-def look_at_codes(one: Subject, walk: Sequence[Path] | None, out: Path) -> list[Path]:
+def look_at_codes(one: Subject, walk: Sequence[Path] | None, out: Path, by: str = "tsne") -> list[Path]:
     """Write maps of the run's pictures, walks, directions, neighbours and draws as PNG files.
 
     Args:
         one: a run whose network gives codes.
         walk: two pictures between whose codes to walk; None: between a few of the run's own.
         out: folder to write to.
+        by: how the second map is made, "tsne" or "umap".
 
     Raises:
-        UsageError: it is no run, or of a task whose networks give no codes.
+        UsageError: UMAP is missing; it is no run, or of a task whose networks give no codes.
     """
     if not isinstance(one, OpenedRun) or not isinstance(one.kind, Coding):
         raise UsageError("only a run that reconstructs gives pictures codes", got=one.title,
@@ -34,7 +35,7 @@ def look_at_codes(one: Subject, walk: Sequence[Path] | None, out: Path) -> list[
     decoded, split_here = labelled_pictures(one, None, EvalSettings.of(split=split), Terminal(quiet=True))
     ends = None if walk is None else [prepared_picture(path, one.preparation) for path in walk]
     made = []
-    for name, picture in one.kind.space(one.model, decoded, split_here, ends).items():
+    for name, picture in one.kind.space(one.model, decoded, split_here, ends, by).items():
         made.append(out / f"{one.folder.path.name}-{name}.png")
         save_picture(made[-1], picture)
     return made

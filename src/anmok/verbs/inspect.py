@@ -78,7 +78,7 @@ def inspect(subject: str | Path | nn.Module | Classifier, **settings: Any) -> In
     if asked.picture is not None:
         pictures += _look_inside(found, asked, asked.picture)
     if asked.codes or asked.walk is not None:
-        pictures += look_at_codes(subject_of(subject), asked.walk, asked.out)
+        pictures += look_at_codes(subject_of(subject), asked.walk, asked.out, asked.map)
     return Inspected(taken, text, pictures)
 
 

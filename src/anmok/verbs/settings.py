@@ -251,9 +251,8 @@ class InspectSettings(Settings):
     out: Path = Field(Path(), description="Folder for pictures of filters and maps.")
     card: bool = Field(True, description="Show the card of a known network.")
     codes: bool = only("reconstruct", default=False, description="Show the space of codes: maps, walks, neighbours.")
-    walk: tuple[Path, Path] | None = only(
-        "reconstruct", default=None, description="Of --codes: walk from this picture to that one."
-    )
+    walk: tuple[Path, Path] | None = only("reconstruct", default=None, description="Of --codes: walk between two.")
+    map: Literal["tsne", "umap"] = only("reconstruct", default="tsne", description="Of --codes: its second map.")
 
 
 class CompareSettings(Settings):

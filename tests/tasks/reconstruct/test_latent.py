@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
 from anmok.engine.devices import PlainDevices
 from anmok.tasks.reconstruct import latent, seeing
@@ -75,14 +76,23 @@ def test_the_map_shows_pictures_where_they_lie(codes: Codes) -> None:
     assert (drawn[:, -60:] == colours[codes.targets[right]]).all(2).any()
 
 
-def test_neighbours_stay_neighbours_on_the_second_map() -> None:
+@pytest.mark.parametrize("by", ["tsne", pytest.param("umap", marks=pytest.mark.slow)])  # which compiles first
+def test_neighbours_stay_neighbours_on_the_second_map(by: str) -> None:
+    if by == "umap":
+        pytest.importorskip("umap")
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(3), 15)
     codes = (8 * np.eye(3, 6)[groups] + rng.normal(size=(45, 6))).astype(np.float32)
-    places = latent.unrolled(Codes(np.zeros((45, 2, 2, 1), np.uint8), codes, groups, (6,)))
+    places = latent.unrolled(Codes(np.zeros((45, 2, 2, 1), np.uint8), codes, groups, (6,)), by)
     apart = np.square(places[:, None] - places[None]).sum(2)
     np.fill_diagonal(apart, np.inf)
     assert places.shape == (45, 2) and (groups[apart.argmin(1)] == groups).mean() > 0.95
+
+
+def test_a_missing_umap_names_its_command(codes: Codes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latent, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"anmok\[umap\]"):
+        latent.unrolled(codes, "umap")
 
 
 def test_everything_is_seen_and_the_walk_is_the_persons(model: Reconstruct, codes: Codes) -> None:

@@ -15,6 +15,7 @@ from anmok.core.errors import UsageError
 from anmok.data.prepare_pictures import prepare_pictures
 from anmok.engine.callbacks import Quiet
 from anmok.tasks.reconstruct.choosing import batches
+from anmok.tasks.reconstruct.recipe import choose_recipe
 from anmok.verbs.duel import duel
 
 from .conftest import SIDE, bars, save_all, with_squares
@@ -195,6 +196,15 @@ def test_what_does_not_fit_is_refused(folder: Path, tmp_path: Path, repairer: an
         repairer.evaluate(unseen=folder)
     with pytest.raises(UsageError, match="scores no class"):
         repairer.explain(folder / "000.png")
+
+
+@pytest.mark.parametrize(("pictures", "chosen", "batch", "rate"), [
+    (60_000, {}, 512, 0.01), (60_000, {"batch": 64}, 64, 0.003), (6_000, {}, 128, 0.003), (20, {}, 16, 0.003),
+])  # fmt: skip
+def test_large_batches_learn_faster(pictures: int, chosen: dict, batch: int, rate: float) -> None:
+    recipe = choose_recipe(pictures, "vae", chosen)
+    assert (recipe.batch, recipe.learning_rate) == (batch, rate)
+    assert choose_recipe(pictures, "conv_vae", {}).batch <= 128
 
 
 def test_two_runs_are_compared(folder: Path, repairer: anmok.Run, tmp_path: Path) -> None:

@@ -100,10 +100,11 @@ class Reconstruction:
         answering.write(to, answers, asked.top)
 
     def space(
-        self, model: Reconstruct, decoded: PreparedPictures, split: str | None, walk: Sequence[np.ndarray] | None
-    ) -> Mapping[str, np.ndarray]:
+        self, model: Reconstruct, decoded: PreparedPictures, split: str | None, walk: Sequence[np.ndarray] | None,
+        by: str,
+    ) -> Mapping[str, np.ndarray]:  # fmt: skip
         """Maps, walks, directions, neighbours, draws."""
-        return space(model, decoded, split, walk)
+        return space(model, decoded, split, walk, by)
 
     def draw_augmentation(self, plan: Plan, seed: int, path: Path) -> None:
         """A sheet of pictures as they should come out, then as they go in; none where both are the same."""

@@ -41,7 +41,7 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     pictures, paired = decoded.dataset.splits["train"], decoded.partners is not None
     if paired and asked.corrupt:
         raise UsageError("these pictures are damaged already", got=f"--corrupt {asked.corrupt}", fix="leave it out")
-    chosen = {name: getattr(asked, name) for name in OWN}
+    chosen = {name: getattr(asked, name) for name in (*OWN, "batch")}
     if asked.corrupt:
         chosen["corrupt"] = str(corrupt(asked.corrupt))
     elif not paired:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from anmok.core.errors import UsageError
 from anmok.tasks.reconstruct.learning import Reconstruct, arrays
+from anmok.tasks.reconstruct.spread import widest
 
 CANVAS, MARGIN = 1024, 2  # pixels of the map, and of the coloured frame around each picture on it
 STEPS = 9  # of a walk
@@ -30,28 +33,49 @@ class Codes:
     shape: tuple[int, ...]  # of one code as the network gives it
 
 
-def unrolled(codes: Codes) -> np.ndarray:
-    """Each picture's place on a plane where neighbours stay neighbours (N, 2): t-SNE (van der Maaten, Hinton, 2008).
+def unrolled(codes: Codes, by: str = "tsne") -> np.ndarray:
+    """Each picture's place on a plane where neighbours stay neighbours (N, 2); distances between groups say little.
 
-    Distances between groups say little there. Codes of more than `KEPT` numbers are brought down to as many first.
+    Args:
+        codes: of more than `KEPT` numbers are brought down to as many first.
+        by: "tsne" (van der Maaten, Hinton: Visualizing Data using t-SNE, JMLR, 2008) or "umap" (McInnes, Healy,
+            Melville: UMAP, 2018, arXiv:1802.03426), which keeps more of how groups lie.
+
+    Raises:
+        UsageError: UMAP is asked for and not installed.
     """
-    from sklearn.decomposition import PCA
-    from sklearn.manifold import TSNE
-
     points = codes.codes
     if points.shape[1] > KEPT and len(points) > KEPT:
-        points = PCA(KEPT, random_state=0).fit_transform(points)
+        points = widest(points, KEPT).along(points)
+    if by == "umap":
+        return _umap(points)
+    from sklearn.manifold import TSNE
+
     perplexity = min(30.0, (len(points) - 1) / 3)
     return TSNE(2, perplexity=perplexity, init="pca", random_state=0).fit_transform(points)
 
 
+def umap_is_here() -> None:
+    """Raises `UsageError` with the command that installs it where UMAP is missing."""
+    if find_spec("umap") is None:
+        raise UsageError("UMAP is not installed", fix="pip install 'anmok[umap]', or --map tsne")
+
+
+def _umap(points: np.ndarray) -> np.ndarray:
+    umap_is_here()
+    from umap import UMAP
+
+    near = min(15, len(points) - 1)
+    begin = "spectral" if len(points) > 2 * near else "random"  # eigenvectors of too few pictures do not converge
+    found: np.ndarray = UMAP(n_neighbors=near, init=begin, random_state=0, n_jobs=1).fit_transform(points)
+    return found
+
+
 def mapped(codes: Codes) -> tuple[np.ndarray, tuple[float, float]]:
     """Each picture's place on the plane of the codes' two widest directions (N, 2), and the share of spread in each."""
-    from sklearn.decomposition import PCA
-
-    found = PCA(2, random_state=0).fit(codes.codes)
-    shares = found.explained_variance_ratio_
-    return found.transform(codes.codes), (float(shares[0]), float(shares[1]))
+    found = widest(codes.codes, 2)
+    across, along = np.divide(found.variances, max(found.total, 1e-12)).tolist()
+    return found.along(codes.codes), (across, along)
 
 
 def draw_map(codes: Codes, places: np.ndarray, colours: np.ndarray | None, tile: int = 32) -> np.ndarray:
@@ -96,13 +120,11 @@ def walk(model: Reconstruct, codes: Codes, start: int, end: int) -> list[np.ndar
 
 def directions(model: Reconstruct, codes: Codes, count: int = 4) -> list[list[np.ndarray]]:
     """The mean code moved along each of the `count` widest directions, from −`REACH` to `REACH` deviations."""
-    from sklearn.decomposition import PCA
-
-    found = PCA(min(count, *codes.codes.shape), random_state=0).fit(codes.codes)
+    found = widest(codes.codes, count)
     steps = np.linspace(-REACH, REACH, STEPS)[:, None]
     return [
-        list(_decoded(model, found.mean_ + steps * np.sqrt(variance) * direction, codes.shape))
-        for direction, variance in zip(found.components_, found.explained_variance_, strict=True)
+        list(_decoded(model, found.mean + steps * np.sqrt(variance) * direction, codes.shape))
+        for direction, variance in zip(found.directions, found.variances, strict=True)
     ]
 
 
@@ -110,9 +132,7 @@ def draws(model: Reconstruct, seed: int = 0) -> np.ndarray:
     """Of a VAE: what codes drawn from N(0, 1) decode to, as one sheet; of two numbers, the whole plane in order."""
     latent: int = model.network.latent  # type: ignore[assignment]
     if latent == 2:
-        from scipy.stats import norm
-
-        line = norm.ppf(np.linspace(0.03, 0.97, GRID))
+        line = torch.special.ndtri(torch.linspace(0.03, 0.97, GRID)).numpy()
         plane = np.stack(np.meshgrid(line, line[::-1]), -1).reshape(-1, 2)
         return sheet(_decoded(model, plane, (2,)), GRID)
     drawn = torch.randn(DRAWS**2, latent, generator=torch.Generator().manual_seed(seed))
@@ -121,11 +141,11 @@ def draws(model: Reconstruct, seed: int = 0) -> np.ndarray:
 
 def neighbours(codes: Codes, places: Sequence[int], count: int = 7) -> list[list[int]]:
     """For each of `places`: the pictures whose codes lie nearest, nearest first, without itself."""
-    from sklearn.neighbors import NearestNeighbors
-
-    index = NearestNeighbors(n_neighbors=min(count + 1, len(codes.codes)), algorithm="brute").fit(codes.codes)
-    rows = index.kneighbors(codes.codes[list(places)], return_distance=False)
-    return [[row for row in found.tolist() if row != place][:count] for place, found in zip(places, rows, strict=True)]
+    found = []
+    for place in places:
+        nearest = np.square(codes.codes - codes.codes[place]).sum(1).argsort(kind="stable")
+        found.append([row for row in nearest[: count + 1].tolist() if row != place][:count])
+    return found
 
 
 def sheet(pictures: np.ndarray, columns: int) -> np.ndarray:

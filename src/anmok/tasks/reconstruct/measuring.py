@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class Measured:
     ids: Sequence[str]
     values: Mapping[str, np.ndarray]
 
-    @property
+    @cached_property
     def figures(self) -> Mapping[str, Interval]:
         """The mean of each figure over pictures, with its interval."""
         return {name: mean_interval(values) for name, values in self.values.items()}

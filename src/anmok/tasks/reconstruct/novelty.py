@@ -17,6 +17,7 @@ from anmok.core.errors import unknown_name
 from anmok.core.types import Batch
 from anmok.tasks.reconstruct.learning import Novelty, Reconstruct
 from anmok.tasks.reconstruct.memory import PatchMemory, drawn_to_size, remembered_patches
+from anmok.tasks.reconstruct.spread import widest
 
 DIRECTIONS = 32  # of the codes' spread, at most
 WAYS = ("reconstruction", "code", "patches")
@@ -55,16 +56,13 @@ class ByCode(nn.Module):
 
     def fit(self, codes: np.ndarray) -> None:
         """Learn mean and spread of codes (n, length)."""
-        from sklearn.decomposition import PCA
-
-        found = PCA(len(self.basis), svd_solver="covariance_eigh" if codes.shape[1] <= 2000 else "randomized",
-                    random_state=0).fit(codes)  # fmt: skip
+        found = widest(codes, len(self.basis))
         left = max(1, codes.shape[1] - len(self.basis))
-        outside = np.square(codes - found.inverse_transform(found.transform(codes))).sum(1).mean() / left
-        floor = 1e-9 + 1e-6 * float(found.explained_variance_.max(initial=0.0))
-        self.mean.copy_(torch.from_numpy(found.mean_))
-        self.basis.copy_(torch.from_numpy(found.components_))
-        self.variance.copy_(torch.from_numpy(found.explained_variance_).clamp(min=floor))
+        outside = np.square(codes - found.mean - found.along(codes) @ found.directions).sum(1).mean() / left
+        floor = 1e-9 + 1e-6 * float(found.variances.max(initial=0.0))
+        self.mean.copy_(torch.from_numpy(found.mean))
+        self.basis.copy_(torch.from_numpy(found.directions))
+        self.variance.copy_(torch.from_numpy(found.variances).clamp(min=floor))
         self.rest.fill_(max(float(outside), floor))
 
     def distance(self, codes: Tensor) -> Tensor:

@@ -54,20 +54,23 @@ def views(
         yield View("neighbours", latent.strip(pictures), "a picture and those whose codes lie nearest")
 
 
-def second_map(codes: Codes, classes: Sequence[str]) -> View:
-    """The map that takes seconds."""
-    note = "t-SNE: neighbours stay neighbours, distances between groups say little"
-    return View("map-tsne", latent.draw_map(codes, latent.unrolled(codes), colours_of(classes)), note)
+def second_map(codes: Codes, classes: Sequence[str], by: str) -> View:
+    """The map that takes seconds. `by`: see `latent.unrolled`."""
+    note = f"{by}: neighbours stay neighbours, distances between groups say little"
+    return View(f"map-{by}", latent.draw_map(codes, latent.unrolled(codes, by), colours_of(classes)), note)
 
 
 def space(
-    model: Reconstruct, decoded: PreparedPictures, split: str | None, walk: Sequence[np.ndarray] | None
+    model: Reconstruct, decoded: PreparedPictures, split: str | None, walk: Sequence[np.ndarray] | None, by: str
 ) -> dict[str, np.ndarray]:
     """Everything there is to see, by name: uint8 (h, w, 1 or 3), small pictures magnified.
 
     Raises:
         DataError: there are too few pictures.
+        UsageError: the second map cannot be drawn `by` this.
     """
+    if by == "umap":
+        latent.umap_is_here()
     codes, classes = codes_of(model, decoded, split), decoded.dataset.classes
     if len(codes.codes) < FEWEST:
         raise DataError("too few pictures to look at their codes", got=len(codes.codes), allowed=f"{FEWEST} or more")
@@ -75,7 +78,7 @@ def space(
     if walk is not None:
         codes = latent.with_more(model, codes, np.stack(list(walk)))
         ends = len(codes.codes) - 2, len(codes.codes) - 1
-    seen = [*views(model, codes, classes, ends), second_map(codes, classes)]
+    seen = [*views(model, codes, classes, ends), second_map(codes, classes, by)]
     new = drawn(model)
     rows: dict[str, list[np.ndarray]] = {}
     for view in [*seen, *([new] if new else [])]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class Measured:
     ids: Sequence[str]
     ways: Sequence[Way]
 
-    @property
+    @cached_property
     def figures(self) -> Mapping[str, Interval]:
         """Every figure; of networks that know both ways `error_ab`, `error_ba` and so on."""
         several = len(self.ways) > 1
