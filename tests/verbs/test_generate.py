@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +101,16 @@ def test_what_is_shipped_draws_the_same(which: str, form: str, runs, tmp_path: P
     assert "anmok generate FILE" in read_artefact(exported.path).card
     with pytest.raises(ArtefactError):
         Model(read_artefact(exported.path))  # which would answer to pictures
+
+
+def test_what_is_shipped_draws_where_there_is_no_torch(runs, tmp_path: Path) -> None:
+    exported = anmok.export(runs["plain"], to="onnx", out=tmp_path / "draws.anmok")
+    code = "import sys; sys.modules['torch'] = None; from anmok.cli import run; sys.exit(run(sys.argv[1:]))"
+    command = ["generate", exported.path, "--seeds", "3,5", "--out", tmp_path / "alone", "--quiet"]
+    subprocess.run([sys.executable, "-c", code, *map(str, command)], check=True)
+    ours = anmok.generate(exported.path, seeds="3,5", out=tmp_path / "here")
+    for file in ours.files:
+        assert np.array_equal(np.asarray(Image.open(tmp_path / "alone" / file.name)), np.asarray(Image.open(file)))
 
 
 def test_a_generator_that_draws_something_else_is_not_shipped(runs, tmp_path: Path, monkeypatch) -> None:

@@ -1,4 +1,4 @@
-"""Generate: pictures by seed from a run or a shipped generator, each of which can be had again."""
+"""Generate: pictures by seed from a run or a shipped generator, each of which can be had again. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from anmok.core.codes import Canvas, classes_of
 from anmok.core.errors import UsageError, unknown_name
-from anmok.tasks._kind import Drawing
+from anmok.tasks import seed_sheets as sheets
 from anmok.tasks.files import save_picture
-from anmok.tasks.generate import sheets
-from anmok.tasks.generate.mixing import mixtures
 from anmok.verbs.generate_settings import GenerateSettings
-from anmok.verbs.opened import subject_of
 from anmok.verbs.shipped import is_shipped
-from anmok.verbs.subject import Subject
 from anmok.verbs.terminal import Terminal
+
+if TYPE_CHECKING:
+    from anmok.verbs.subject import Subject
 
 MOST = 10_000  # pictures at once
 
@@ -108,6 +107,9 @@ def _canvas(subject: Subject | str | Path, asked: GenerateSettings) -> tuple[Can
         from anmok.ship.painter import load_painter
 
         return load_painter(Path(str(subject))), Path(str(subject)).parent
+    from anmok.tasks._kind import Drawing  # torch, which a shipped generator does without
+    from anmok.verbs.opened import subject_of
+
     one = subject_of(subject, device=asked.device)
     if not isinstance(one.kind, Drawing):
         raise UsageError("this run draws nothing", got=f"{one.title}: {one.kind.name}",
@@ -156,9 +158,11 @@ def _mixed(canvas: Canvas, asked: GenerateSettings, seeds: list[int], title: str
     if asked.classes or asked.walk or asked.truncation != "1":
         raise UsageError("mixed styles are drawn as they are", got="--mix with --classes, --walk or --truncation",
                          fix="--mix alone")  # fmt: skip
+    from anmok.tasks.generate.mixing import laid_out, mixtures
+
     pictures = mixtures(canvas, seeds, fine, asked.crossover)
     names = [f"coarse-{a}-fine-{b}" for a in seeds for b in fine]
-    layout = sheets.mixed(canvas, seeds, fine, asked.crossover)
+    layout = laid_out(canvas, seeds, fine, asked.crossover)
     return _Drawn(pictures.reshape(-1, *pictures.shape[2:]), names, len(fine), f"{title}-mixed", layout)
 
 

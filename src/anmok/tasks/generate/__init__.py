@@ -20,7 +20,7 @@ from anmok.tasks.duel import Duel
 from anmok.tasks.generate import answering, choosing
 from anmok.tasks.generate.duel import judged
 from anmok.tasks.generate.learning import Generate
-from anmok.tasks.generate.measuring import Measured, measure
+from anmok.tasks.generate.measuring import Measured, measure, measure_all
 from anmok.tasks.generate.page import fill
 from anmok.tasks.generate.shipping import ShippedGenerator
 from anmok.tasks.sorts import sorts_of
@@ -71,7 +71,7 @@ class Generation:
     def finish(self, model: Generate, plan: Plan) -> tuple[Mapping[str, Measured], Mapping[str, Any]]:
         """Validation and test; the alarms that were raised."""
         splits = plan.decoded.dataset.splits
-        measured = {name: measure(model, plan.decoded, name) for name in ("val", "test") if splits.get(name, 0) > 1}
+        measured = measure_all(model, plan.decoded, [name for name in ("val", "test") if splits.get(name, 0) > 1])
         health = {"features": model.yardstick.eye.title, "alarms": model.alarms.raised}
         return measured, {"frequent": list(model.frequent), "health": health}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,8 +45,38 @@ class Measured:
     held_out: Interval | None = None
 
 
-def measure(model: Generate, decoded: PreparedPictures, split: str | None) -> Measured:
+@dataclass(frozen=True)
+class Drawn:
+    """The pictures of seeds 0, 1 …: uint8 (M, S, S, C); their classes (M,), or None; their features (M, D)."""
+
+    pictures: np.ndarray
+    labels: np.ndarray | None
+    features: np.ndarray
+
+    def first(self, count: int) -> Drawn:
+        """The first so many."""
+        labels = None if self.labels is None else self.labels[:count]
+        return Drawn(self.pictures[:count], labels, self.features[:count])
+
+
+def draw_for(model: Generate, real: int) -> Drawn:
+    """About as many pictures as there are real ones to compare with."""
+    pictures, labels = draw_many(model, int(np.clip(real, FEWEST, MOST)))
+    return Drawn(pictures, labels, model.yardstick(pictures, model.devices))
+
+
+def measure_all(model: Generate, decoded: PreparedPictures, splits: Sequence[str]) -> dict[str, Measured]:
+    """`measure` of several splits, for which pictures are drawn once."""
+    if not splits:
+        return {}
+    drawn = draw_for(model, max(decoded.dataset.splits[split] for split in splits))
+    return {split: measure(model, decoded, split, drawn) for split in splits}
+
+
+def measure(model: Generate, decoded: PreparedPictures, split: str | None, drawn: Drawn | None = None) -> Measured:
     """Draw about as many pictures as the split (None: all) holds, always of the same seeds, and compare.
+
+    `drawn`: these and more, where they were drawn already.
 
     Raises:
         DataError: there are fewer than two real pictures.
@@ -55,16 +85,15 @@ def measure(model: Generate, decoded: PreparedPictures, split: str | None) -> Me
     if len(judged.ids) < 2:
         raise DataError("there are too few pictures to judge by", path=decoded.dataset.root,
                         got=f"{len(judged.ids)} in {split or 'all'}", allowed="2 or more")  # fmt: skip
-    known = known_of(model, decoded)
+    known = known_of(model, decoded) if model.known is None else replace(model.known, held_out=None)
     if known is not None and split not in (None, "train"):
         known = compared_with_held_out(known, judged)
-    drawn, labels = draw_many(model, int(np.clip(len(judged.ids), FEWEST, MOST)))
-    found = look(model.yardstick(drawn, model.devices), judged, known)
+    own = int(np.clip(len(judged.ids), FEWEST, MOST))
+    drawn = draw_for(model, own) if drawn is None else drawn.first(own)
+    found = look(drawn.features, judged, known)
     near = ratio = None
     if found.copied is not None and known is not None:
         near, ratio = known.rows[found.copied.rows], found.copied.ratio
     held_out = None if known is None else known.held_out
-    title = model.yardstick.eye.title
-    return Measured(
-        split or "all", judged.ids, found.figures, found.recalled, drawn, labels, near, ratio, title, held_out
-    )
+    return Measured(split or "all", judged.ids, found.figures, found.recalled, drawn.pictures, drawn.labels, near,
+                    ratio, model.yardstick.eye.title, held_out)  # fmt: skip

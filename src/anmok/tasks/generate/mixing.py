@@ -12,6 +12,7 @@ from anmok.core.codes import classes_of, codes_of
 from anmok.core.errors import UsageError
 from anmok.networks._stylegan import mix_styles
 from anmok.tasks.generate.drawing import as_bytes, at_work
+from anmok.tasks.seed_sheets import of_seeds, sheet
 
 
 def mixtures(model: Any, coarse: Sequence[int], fine: Sequence[int], crossover: int | None = None) -> np.ndarray:
@@ -36,6 +37,16 @@ def mixtures(model: Any, coarse: Sequence[int], fine: Sequence[int], crossover: 
             pairs = [mix_styles(styles[a], styles[b], crossover or layers // 2) for b in fine]
             rows.append(np.concatenate([as_bytes(model.network.synthesis(pair)) for pair in pairs]))
     return np.stack(rows)
+
+
+def laid_out(model: Any, coarse: Sequence[int], fine: Sequence[int], crossover: int | None = None) -> np.ndarray:
+    """Coarse styles of the seeds at the left, fine ones of those on top; the corner is white. (h, w, C)."""
+    pictures = mixtures(model, coarse, fine, crossover)
+    left, top = of_seeds(model, coarse), of_seeds(model, fine)
+    rows = [np.full_like(top[:1], 255), top]
+    for row in range(len(coarse)):
+        rows += [left[row : row + 1], pictures[row]]
+    return sheet(np.concatenate(rows), len(fine) + 1)
 
 
 def _styles(model: Any, seed: int) -> torch.Tensor:

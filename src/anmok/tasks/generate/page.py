@@ -9,9 +9,10 @@ import numpy as np
 from anmok.data.prepare_pictures import PreparedPictures
 from anmok.metrics.proportion import Interval
 from anmok.report.content import Chapter, Figure, ReportContent, Views
-from anmok.tasks.generate import sheets
+from anmok.tasks import seed_sheets as sheets
 from anmok.tasks.generate.learning import Generate
 from anmok.tasks.generate.measuring import Measured
+from anmok.tasks.generate.mixing import laid_out
 
 NAMES = {"kernel_distance": "kernel distance", "frechet_distance": "Fréchet distance", "elbow_room": "elbow room"}
 NUMBERS = ("kernel_distance", "frechet_distance", "density", "variety", "elbow_room")  # which are no shares
@@ -98,7 +99,7 @@ def _variations(model: Generate) -> Chapter:
               f"seeds 0 to 7; truncation {shares} from top to bottom: less variety, likelier pictures"),
     ]  # fmt: skip
     if model.styled:
-        views.append(Views("mixing", [("", sheets.mixed(model, range(4), range(4, 9)))],
+        views.append(Views("mixing", [("", laid_out(model, range(4), range(4, 9)))],
                            "coarse styles of the pictures at the left, fine ones of those on top"))  # fmt: skip
     return Chapter("variations", "Between, and beside", "What lies between codes.", pictures=views)
 

@@ -1,4 +1,4 @@
-"""Drawn pictures side by side: by seed, by class, between seeds, at several truncations, with mixed styles."""
+"""Drawn pictures side by side: by seed, by class, between seeds, at several truncations. No torch: canvases draw."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from anmok.core.codes import Canvas, between, classes_of, codes_of
-from anmok.tasks.generate.mixing import mixtures
 
 TRUNCATIONS = (0.3, 0.5, 0.7, 1.0)
 STEPS = 8  # of a walk
@@ -64,13 +63,3 @@ def truncated(
     codes = codes_of(seeds, canvas.latent)
     labels = classes_of(seeds, canvas) if labels is None else labels
     return np.concatenate([canvas.draw(codes, labels, share) for share in at])
-
-
-def mixed(canvas: Canvas, coarse: Sequence[int], fine: Sequence[int], crossover: int | None = None) -> np.ndarray:
-    """Coarse styles of the seeds at the left, fine ones of those on top; the corner is white. (h, w, C)."""
-    pictures = mixtures(canvas, coarse, fine, crossover)
-    left, top = of_seeds(canvas, coarse), of_seeds(canvas, fine)
-    rows = [np.full_like(top[:1], 255), top]
-    for row in range(len(coarse)):
-        rows += [left[row : row + 1], pictures[row]]
-    return sheet(np.concatenate(rows), len(fine) + 1)
