@@ -1,4 +1,4 @@
-"""One class of Fashion-MNIST normal, nine not: anmok's three ways of telling, against anomalib's PatchCore.
+"""One class of Fashion-MNIST normal, nine not: anmok's three ways of telling against anomalib's PatchCore, GANomaly.
 
     python benchmarks/anomaly.py --peer PEER_PYTHON [--classes 10] [--train 200] [--test 500] [--epochs 20]
 
@@ -6,7 +6,8 @@ For each class both sides learn from the same normal pictures and judge the same
 anmok tells by what it cannot repeat (`reconstruction`), by codes (`code`) and by patches (`patches`). Patches and the
 peer look through the same network with the same weights, EfficientNet-Lite0's from the installed package, at the same
 two of its stages, at pictures of 128 × 128; the peer (`peers/anomalib_patchcore.py`) keeps its default tenth of all
-patches and weighs scores by its default nine neighbours. The AUROC is scikit-learn's; the mean is over classes. Seconds
+patches and weighs scores by its default nine neighbours. GANomaly (`peers/anomalib_ganomaly.py`) has no backbone and
+learns from nothing, for `--ganomaly` epochs. The AUROC is scikit-learn's; the mean is over classes. Seconds
 are of learning and judging together, in turn, one process at a time.
 """
 
@@ -68,15 +69,13 @@ def anmok(data: dict[str, np.ndarray], way: str, folder: Path, epochs: int) -> d
     return {"auroc": float(roc_auc_score(data["strange"], scores)), "seconds": seconds}
 
 
-def anomalib(python: str, data: dict[str, np.ndarray], folder: Path) -> dict[str, Any]:
-    """The peer, a whole process with the same backbone's weights."""
+def anomalib(python: str, model: str, given: str, data: dict[str, np.ndarray], folder: Path) -> dict[str, Any]:
+    """A peer, a whole process. `given`: of PatchCore the backbone's weights, of GANomaly its epochs."""
     from sklearn.metrics import roc_auc_score
 
     np.savez(folder / "data.npz", **data)
-    cost, text = whole_process(
-        [python, str(HERE / "peers/anomalib_patchcore.py"), str(folder / "data.npz"), str(folder.parent / "lite0.npz"),
-         str(folder / "scores.npy")]
-    )  # fmt: skip
+    cost, text = whole_process([python, str(HERE / f"peers/anomalib_{model}.py"), str(folder / "data.npz"), given,
+                                str(folder / "scores.npy")])  # fmt: skip
     return {"auroc": float(roc_auc_score(data["strange"], np.load(folder / "scores.npy"))), **last_json(text), **cost}
 
 
@@ -96,6 +95,8 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=200, help="normal pictures to learn from")
     parser.add_argument("--test", type=int, default=500, help="pictures to judge")
     parser.add_argument("--epochs", type=int, default=20, help="of the networks that reconstruct")
+    parser.add_argument("--ganomaly", type=int, default=100, help="epochs of GANomaly")
+    parser.add_argument("--more", action="store_true", help="add to the rounds that --out holds already")
     parser.add_argument("--out", type=Path, default=HERE / "results/anomaly.json")
     asked = parser.parse_args()
     before = machine("torch", "timm", "scikit-learn")
@@ -113,10 +114,14 @@ def main() -> None:
         def ours(way: str) -> Any:
             return lambda number: anmok(data(number), way, folder(number), asked.epochs)
 
+        def theirs(model: str, given: str) -> Any:
+            return lambda number: anomalib(asked.peer, model, given, data(number), folder(number))
+
         sides = {way: ours(way) for way in WAYS}
         if asked.peer:
-            sides["anomalib"] = lambda number: anomalib(asked.peer, data(number), folder(number))
-        found = in_turn(asked.classes, sides)
+            given = {"patchcore": str(Path(place) / "lite0.npz"), "ganomaly": str(asked.ganomaly)}
+            sides |= {model: theirs(model, argument) for model, argument in given.items()}
+        found = in_turn(asked.classes, sides, asked.out if asked.more else None)
     tell(found, "auroc", "seconds")
     for name, runs in found.items():
         print(f"{name:14} mean AUROC over {len(runs)} classes {np.mean([run['auroc'] for run in runs]):.4f}")

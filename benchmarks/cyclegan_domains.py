@@ -38,11 +38,13 @@ def main() -> None:
     """Measure, tell, keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--more", action="store_true", help="add to the rounds that --out holds already")
     parser.add_argument("--out", type=Path, default=HERE / "results/cyclegan_domains.json")
     asked, flags = parser.parse_known_args()
     before = machine("torch", "torchvision")
     with tempfile.TemporaryDirectory() as place:
-        found = in_turn(asked.seeds, {"cyclegan": lambda seed: cyclegan(seed, Path(place), flags)})
+        found = in_turn(asked.seeds, {"cyclegan": lambda seed: cyclegan(seed, Path(place), flags)},
+                        asked.out if asked.more else None)  # fmt: skip
     tell(found, *(f"{name}_{way}" for way in WAYS for name in FIGURES), "training_s", "process_s", "peak_mib")
     for way in WAYS:
         values = [run[f"nearer_{way}"] for run in found["cyclegan"]]

@@ -110,6 +110,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5, help="of the peer")
     parser.add_argument("--train", type=int, default=60_000)
     parser.add_argument("--test", type=int, default=1000)
+    parser.add_argument("--more", action="store_true", help="add to the rounds that --out holds already")
     parser.add_argument("--out", type=Path, default=HERE / "results/denoise.json")
     asked, flags = parser.parse_known_args()
     before = machine("torch", "scikit-image")
@@ -127,7 +128,7 @@ def main() -> None:
         def ours(number: int) -> dict[str, Any]:
             return anmok(folder, peers[number]["training_s"], number, Path(place) / "runs", flags)
 
-        found = in_turn(asked.rounds, {"keras": peer, "anmok": ours})
+        found = in_turn(asked.rounds, {"keras": peer, "anmok": ours}, asked.out if asked.more else None)
         found["non-local means"] = [non_local_means(folder)]
     tell(found, "psnr", "psnr_best_strength", "training_s", "process_s", "cpu_s", "peak_mib")
     gains = [a["psnr"] - b["psnr"] for a, b in zip(found["anmok"], found["keras"], strict=True)]

@@ -78,10 +78,18 @@ def _proportional_mib(process: int) -> float:
     return 0.0
 
 
-def in_turn(rounds: int, sides: Mapping[str, Callable[[int], dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-    """Each side once a round, A B A B, told as they come. A side is called with the round's number."""
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
-    for number in range(rounds):
+def in_turn(
+    rounds: int, sides: Mapping[str, Callable[[int], dict[str, Any]]], kept: Path | None = None
+) -> dict[str, list[dict[str, Any]]]:
+    """Each side once a round, A B A B, told as they come. A side is called with the round's number.
+
+    Args:
+        kept: results whose rounds come first, so that a long benchmark can be measured in parts; None: a new one.
+    """
+    before = {} if kept is None else json.loads(kept.read_text())
+    found: dict[str, list[dict[str, Any]]] = {name: list(before.get(name, ())) for name in sides}
+    first = min(map(len, found.values()))
+    for number in range(first, first + rounds):
         for name, side in sides.items():
             found[name].append(side(number))
             figures = {key: value for key, value in found[name][-1].items() if isinstance(value, (int, float))}

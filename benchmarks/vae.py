@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--more", action="store_true", help="add to the rounds that --out holds already")
     parser.add_argument("--out", type=Path, default=HERE / "results/vae.json")
     asked = parser.parse_args()
     record = machine("torch", "torchvision", "anmok") | {"epochs": asked.epochs, "data": str(asked.data)}
@@ -51,7 +52,7 @@ def main() -> None:
         found = in_turn(asked.rounds, {
             "anmok": lambda seed: anmok(asked.data, asked.epochs, seed, Path(folder)),
             "pytorch": lambda seed: peer(asked.peer, asked.data, asked.epochs, seed),
-        })  # fmt: skip
+        }, asked.out if asked.more else None)  # fmt: skip
     tell(found, "test_loss", "training_s", "process_s", "peak_mib")
     for figure in ("training_s", "process_s"):
         tell({"pytorch / anmok": [{figure: ratio} for ratio in ratios(found, "pytorch", "anmok", figure)]}, figure)
