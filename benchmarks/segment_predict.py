@@ -5,10 +5,10 @@
 First a network learns bundled scenes of 192 × 192, since masks of an untrained one are ties everywhere. Then scenes of
 512 × 512 are answered, in turn, from decoded pixels to class maps, by: the same network in torch eager as it comes
 (float32, contiguous, one picture at a time, softmax and argmax), the same eight at a time, anmok's torch in float32 and
-in bf16 (channels last), and the shipped model on ONNX Runtime and OpenVINO (float32, and bf16 where the processor has
-it). Of each: pictures a second, and
-the share of pixels whose class is eager float32's. What `anmok predict` chooses among is what agrees on 99.9 % of the
-pixels of every picture (`anmok.ship.choice`).
+in bf16 (channels last), and the shipped model on ONNX Runtime and OpenVINO in float32 and, where the processor has it,
+on OpenVINO in bf16, pictures with many close pixels again in float32. Of each: pictures a second, and the share of
+pixels whose class is eager float32's. What `anmok predict` chooses among is what agrees on 99.9 % of the pixels of
+every picture (`anmok.ship.choice`).
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ from measuring import HERE, machine, median_and_spread, write_record
 
 import anmok
 from anmok.core.classmaps import Mapper
-from anmok.core.errors import AnmokError
 from anmok.data.samples.scenes import SEED, compose
 from anmok.engine.devices import PlainDevices
-from anmok.ship.engines import ENGINES, installed
+from anmok.ship.artefact import Artefact, Manifest
+from anmok.ship.choice import careful_engine, chosen_model, engines_in_float32
 from anmok.ship.graph import to_onnx
 from anmok.tasks.segment.maps import mapper
 from anmok.tasks.segment.shipping import cargo
 
 SIDE, EAGER = 512, "torch eager, float32"
+CALIBRATED = 8  # pictures
 Way = Callable[[np.ndarray], np.ndarray]  # pictures uint8 (n, H, W, 3) → class maps uint8 (n, H, W)
 
 
@@ -82,7 +83,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         run = anmok.train("scenes-192", net=asked.net, weights="random", task="segment", time=asked.time,
                           project=place)  # fmt: skip
-    found = measured(ways(run.model, asked.side), pixels, asked.rounds)
+    others = np.stack([scene.pixels for scene in compose("train", CALIBRATED, asked.side, SEED)])
+    found = measured(ways(run.model, asked.side, others), pixels, asked.rounds)
     for name, row in found.items():
         print(f"{name:28} {row['faster']:5.2f} × eager, {row['rate']} pictures a second")
         print(f"{'':28} equal on {row['equal']:.4%} of pixels, of the worst picture {row['worst']:.4%}")
@@ -90,22 +92,24 @@ def main() -> None:
     write_record(asked.out, {"machine": before, "net": asked.net, "side": asked.side, "mean_iou": iou, "ways": found})
 
 
-def ways(model: Any, side: int) -> dict[str, Way]:
-    """Every way there is here. The model answers pictures of `side`, as they are; without mirroring, on both sides."""
+def ways(model: Any, side: int, others: np.ndarray) -> dict[str, Way]:
+    """Every way there is here. The model answers pictures of `side`, as they are; without mirroring, on both sides.
+
+    `others`: pictures from which it is learned how far bf16 can be trusted.
+    """
     model.mirror, model.preparation = False, replace(model.preparation, size=side, store=side, fit="squash")
     load = cargo(model)
     graph = to_onnx(load.network, model.preparation, load.outputs)
     found: dict[str, Way] = {EAGER: eager(model, 1), "torch eager, eight at once": eager(model, 8)}
     for precision in ("float32", "bf16"):
         found[f"anmok, torch, {precision}"] = _in(model, precision)
-    for name, precision in [(name, precision) for name in installed() for precision in ("float32", "bf16")]:
-        try:
-            engine = ENGINES[name](graph, precision)
-        except AnmokError:  # not on this processor, or not by this engine
-            continue
+    artefact = Artefact(Manifest("segment", "benchmark", model.preparation, load.outputs, load.answers), graph)
+    contenders = [*engines_in_float32(artefact, others), *careful_engine(artefact, others)]
+    for choice in (contender.choice for contender in contenders):
+        engine = chosen_model(artefact, choice).engine
         ask = Mapper(lambda squares, engine=engine: engine.run(squares)["probabilities"], model.preparation,
                      len(model.classes))  # fmt: skip
-        found[f"anmok, {engine.label}"] = mapped(ask)
+        found[f"anmok, {choice.label}"] = mapped(ask)
     return found
 
 

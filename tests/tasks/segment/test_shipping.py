@@ -87,6 +87,23 @@ def test_touching_discs_come_apart_without_torch() -> None:
         assert found.objects.max() == 2 and set(np.unique(found.mask)) == {0, 1}
 
 
+def test_pictures_with_many_close_pixels_are_in_doubt_and_clear_ones_are_not() -> None:
+    generator = np.random.default_rng(0)
+    exact = generator.dirichlet([0.3] * 4, (3, 64, 64)).transpose(0, 3, 1, 2).astype(np.float32)
+    exact[1] = np.eye(4, dtype=np.float32)[generator.integers(0, 4, (64, 64))].transpose(2, 0, 1)  # certain all over
+    exact[2, :, 8:] = exact[1, :, 8:]  # of which an eighth may be uncertain
+    fast = exact + generator.normal(0, 0.01, exact.shape).astype(np.float32)
+    told = shipped(model(16, "pad")).answers
+    slack = told.slack({"probabilities": fast}, {"probabilities": exact})
+    two = np.sort(fast, axis=1)[:, -2:]
+    near = (two[:, 1] - two[:, 0] <= slack)[:, ::4].mean((1, 2))
+    otherwise = (fast.argmax(1) != exact.argmax(1))[:, ::4].mean((1, 2))
+    assert (near >= otherwise).all() and otherwise[0] > 0 and slack < 0.1
+    assert told.doubtful({"probabilities": fast}, slack).tolist() == (near > 1e-3).tolist()
+    assert near[0] > 1e-3 and near[1] == 0
+    assert told.slack({"probabilities": exact}, {"probabilities": exact}) == 0
+
+
 def test_a_graph_of_other_classes_is_refused() -> None:
     one = model(16, "window")
     wrong = shipped(one)

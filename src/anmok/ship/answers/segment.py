@@ -19,6 +19,10 @@ except ModuleNotFoundError:  # anmok-runtime has no SciPy: class maps are answer
     objects_of = None  # type: ignore[assignment]
 
 TILES = 64  # looked at together, at most
+OTHERWISE = 1e-3  # of a picture's pixels may be of another class than in exact numbers, as `anmok.ship.gate` has it
+    1e-3  # of a picture's pixels may be of another class than in exact numbers (`anmok.ship.gate` allows as many)
+)
+EVERY = 4  # rows of which one is looked at to tell how many pixels are in doubt
 
 
 @register("answers", name="segment")
@@ -60,6 +64,21 @@ class ClassMapAnswers:
         found = self._mapper(lambda tiles: self._checked(ask(tiles)["probabilities"], len(tiles))).tiled(pixels, TILES)
         return answer(picture.id, found, self.classes, self.background, top)
 
+    def slack(self, fast: Mapping[str, np.ndarray], exact: Mapping[str, np.ndarray]) -> float:
+        """How near a pixel's first two probabilities lie where it is in doubt, whatever computed `fast`.
+
+        So near that in every picture at least as many pixels are in doubt as were answered otherwise than in exact
+        numbers; 0 where none was.
+        """
+        own, exactly = (found["probabilities"][:, :, ::EVERY] for found in (fast, exact))
+        otherwise = (own.argmax(1) != exactly.argmax(1)).reshape(len(own), -1).sum(1)
+        nearest = np.sort(_margins(own).reshape(len(own), -1), axis=1)
+        return max((float(row[count - 1]) for row, count in zip(nearest, otherwise, strict=True) if count), default=0.0)
+
+    def doubtful(self, outputs: Mapping[str, np.ndarray], slack: float) -> np.ndarray:
+        """Of each picture, whether more than `OTHERWISE` of its pixels may be in doubt: bool (N,)."""
+        return (_margins(outputs["probabilities"][:, :, ::EVERY]) <= slack).mean((1, 2)) > OTHERWISE
+
     def _mapper(self, ask: Any) -> Mapper:
         return Mapper(ask, self.preparation, len(self.classes), self.seams)
 
@@ -67,6 +86,18 @@ class ClassMapAnswers:
         if values.ndim != 4 or values.shape[:2] != (pictures, len(self.classes) + self.seams):
             raise ValueError(f"probabilities {values.shape} for {pictures} pictures of {len(self.classes)} classes")
         return values
+
+
+def _margins(probabilities: np.ndarray) -> np.ndarray:
+    """By how much each pixel's first class is likelier than its second: (N, K, h, w) → (N, h, w)."""
+    if probabilities.shape[1] < 2:
+        return np.full((len(probabilities), *probabilities.shape[2:]), np.inf, np.float32)
+    first = np.maximum(probabilities[:, 0], probabilities[:, 1])
+    second = np.minimum(probabilities[:, 0], probabilities[:, 1])
+    for one in probabilities[:, 2:].swapaxes(0, 1):
+        second = np.maximum(second, np.minimum(first, one))
+        first = np.maximum(first, one)
+    return first - second
 
 
 def answer(
