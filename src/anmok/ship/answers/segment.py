@@ -20,8 +20,6 @@ except ModuleNotFoundError:  # anmok-runtime has no SciPy: class maps are answer
 
 TILES = 64  # looked at together, at most
 OTHERWISE = 1e-3  # of a picture's pixels may be of another class than in exact numbers, as `anmok.ship.gate` has it
-    1e-3  # of a picture's pixels may be of another class than in exact numbers (`anmok.ship.gate` allows as many)
-)
 EVERY = 4  # rows of which one is looked at to tell how many pixels are in doubt
 
 
