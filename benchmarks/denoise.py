@@ -5,9 +5,9 @@
 The peer is Keras' own example of image denoising (keras.io, "Convolutional autoencoder for image denoising"): its
 network, Adam, binary cross entropy, batches of 128, noise drawn once a picture and cut off at black and white, for so
 many epochs (its own 100 would take hours here). Then `anmok train --task reconstruct --corrupt noise:0.4` gets, as
-`--time`, the training time that the peer took in that round, out of which it also validates. A third side takes no
-time at all to learn: scikit-image's non-local means, told the deviation, at the strength its manual recommends, and at
-the best of several strengths chosen on other pictures.
+`--time`, the training time that the peer took in that round, out of which it also validates. Two more sides take no
+time at all to learn and are told the deviation: scikit-image's non-local means, at the strength its manual recommends
+and at the best of several strengths chosen on other pictures; and BM3D in short (`peers/block_matching.py`).
 
 All see the same noisy test pictures, 8 bits each, and answer in 8 bits; the PSNR is each picture's own, averaged. Whole
 processes are timed from outside; nothing else may run meanwhile.
@@ -94,6 +94,16 @@ def non_local_means(folder: Path) -> dict[str, Any]:
     return {"psnr": recommended, "psnr_best_strength": chosen, "best_strength": best, "answering_s": seconds}
 
 
+def block_matching(folder: Path) -> dict[str, Any]:
+    """BM3D in short (`peers/block_matching.py`), told the deviation."""
+    from peers.block_matching import denoise
+
+    data = np.load(folder / "data.npz")
+    start = time.perf_counter()
+    found = np.stack([np.rint(255 * denoise(picture / 255, SIGMA)) for picture in data["noisy"]])
+    return {"psnr": psnr(found, data["test"]), "answering_s": time.perf_counter() - start}
+
+
 def _filtered(noisy: np.ndarray, strength: float) -> np.ndarray:
     from skimage.restoration import denoise_nl_means
 
@@ -129,7 +139,7 @@ def main() -> None:
             return anmok(folder, peers[number]["training_s"], number, Path(place) / "runs", flags)
 
         found = in_turn(asked.rounds, {"keras": peer, "anmok": ours}, asked.out if asked.more else None)
-        found["non-local means"] = [non_local_means(folder)]
+        found |= {"non-local means": [non_local_means(folder)], "block matching": [block_matching(folder)]}
     tell(found, "psnr", "psnr_best_strength", "training_s", "process_s", "cpu_s", "peak_mib")
     gains = [a["psnr"] - b["psnr"] for a, b in zip(found["anmok"], found["keras"], strict=True)]
     print(f"anmok beyond Keras, dB: {[f'{gain:+.2f}' for gain in gains]}")
