@@ -64,8 +64,8 @@ def main() -> None:
 
     data = write_annotated(options.out / "coins", "coins")
     settings = {"task": "segment", "val": 0.2, "project": options.out / "runs", "quiet": options.quick}
-    settings["imgsz"] = 96 if options.quick else 192  # the coarsest map has 3 × 3 or 6 × 6 cells
-    settings |= {"optimizer": "adamw", "lr": 1e-3, "epochs": 8 if options.quick else 60}  # pretrained: in small steps
+    settings["imgsz"] = 192  # the coarsest map has 6 × 6 cells
+    settings |= {"optimizer": "adamw", "lr": 1e-3, "epochs": 30 if options.quick else 60}  # pretrained: in small steps
     runs = {"coarse map, enlarged": anmok.train(data, network=FCN(2, 1), name="fcn", **settings)}
     if not options.quick:
         unet = anmok.train(data, net=f"unet:{NETWORK}", weights="imagenet", name="unet", **settings)

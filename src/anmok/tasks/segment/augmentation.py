@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +22,24 @@ def draw_augmentation(decoded: DecodedMasks, recipe: SegmentRecipe, seed: int, p
     size = decoded.preparation.size
     edge = (pixels.shape[1] - size) // 2
     middle = np.s_[:, edge : edge + size, edge : edge + size]
-    place = {entry.id: k for k, entry in enumerate(few.dataset.entries)}
     columns = [_shown(pixels[middle], masks[middle])]
-    for version in range(VERSIONS):
-        loader = few.masks("train", len(pixels), seed=seed, augment=recipe.augment)
-        (batch,) = list(loader.epoch(version))
-        order = np.argsort([place[name] for name in batch.ids])
-        moved = batch.pictures.permute(0, 2, 3, 1).numpy()[order]
-        columns.append(_shown(moved, batch.targets.to(torch.uint8).numpy()[order]))
+    columns += [_shown(*_moved(few, recipe, seed, version)) for version in range(VERSIONS)]
     draw_sheet(columns, path)
 
 
-def _shown(pixels: np.ndarray, masks: np.ndarray) -> np.ndarray:
+def _moved(
+    decoded: DecodedMasks, recipe: SegmentRecipe, seed: int, epoch: int
+) -> tuple[Sequence[np.ndarray], Sequence[np.ndarray]]:
+    """Every picture as an epoch shows it, with its class map; of a large one, the window that comes first."""
+    found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    names = [entry.id for entry in decoded.dataset.entries]
+    for batch in decoded.masks("train", 1, seed=seed, augment=recipe.augment).epoch(epoch):
+        picture, mask = batch.pictures[0].permute(1, 2, 0).numpy(), batch.targets[0].to(torch.uint8).numpy()
+        found.setdefault(batch.ids[0], (picture, mask))
+        if len(found) == len(names):
+            break
+    return [found[name][0] for name in names], [found[name][1] for name in names]
+
+
+def _shown(pixels: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack([overlaid(picture, mask, strength=0.4) for picture, mask in zip(pixels, masks, strict=True)])
