@@ -65,3 +65,17 @@ def test_it_learns_and_its_state_comes_back() -> None:
     other.load_state_dict(copy.deepcopy(muon.state_dict()))
     assert step(net, muon) == step(twin, other)
     assert all(torch.equal(a, b) for a, b in zip(net.parameters(), twin.parameters(), strict=True))
+
+
+def test_a_hidden_matrix_is_updated_as_a_kernel_of_one_pixel() -> None:
+    torch.manual_seed(0)
+    matrix, gradient = torch.randn(8, 24), torch.randn(8, 24)
+    dense, kernel, plain = (
+        nn.Parameter(matrix.clone()),
+        nn.Parameter(matrix[..., None, None]),
+        nn.Parameter(matrix.clone()),
+    )
+    muon = Muon([{"params": [dense], "hidden": True}, {"params": [kernel, plain]}], lr=0.1, weight_decay=0.01)
+    dense.grad, kernel.grad, plain.grad = gradient.clone(), gradient[..., None, None].clone(), gradient.clone()
+    muon.step()
+    assert torch.allclose(dense, kernel[..., 0, 0]) and not torch.allclose(dense, plain)

@@ -60,7 +60,7 @@ class Muon(torch.optim.Optimizer):
     """Muon for convolution kernels, Nesterov momentum for everything else.
 
     Args:
-        params: weights or groups.
+        params: weights or groups; of a group with `hidden` true, dense layers' matrices are updated as kernels are.
         lr: learning rate of kernels; an update moves the singular values of a square matrix by about `lr`.
         other_lr: learning rate of everything else, as a multiple of `lr`.
         momentum: of both.
@@ -99,10 +99,11 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_mul_(velocities, group["momentum"])
         torch._foreach_add_(velocities, gradients)
         directions = torch._foreach_add(gradients, velocities, alpha=group["momentum"])
-        kernels = [direction.flatten(1) for direction in directions if direction.ndim > 2]
+        least = 1 if group.get("hidden") else 2  # dimensions that a vector or a last layer has
+        kernels = [direction.flatten(1) for direction in directions if direction.ndim > least]
         turned = iter(orthogonalised(kernels, half=self.half))
         for weight, direction in zip(weights, directions, strict=True):
-            kernel = weight.ndim > 2
+            kernel = weight.ndim > least
             rate = group["lr"] * (1.0 if kernel else group["other_lr"])
             if group["weight_decay"]:
                 weight.mul_(1 - rate * group["weight_decay"])

@@ -11,7 +11,7 @@ outputs those of `net(pictures, with_objects(targets))` in evaluation. Until the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -50,7 +50,7 @@ class RegionSVM(nn.Module):
     Args:
         accepts: the input.
         features: (pictures, regions) → for every region its last map (R, …), the vector before the last dense layer
-            (R, vector), and its logits (R, C + 1), background first.
+            (R, vector), and its logits (R, C + 1), background first; `heads` names the layers that give these.
         num_classes: C.
         pooled: numbers in a region's last map.
         vector: numbers before the last dense layer.
@@ -65,7 +65,7 @@ class RegionSVM(nn.Module):
     def __init__(
         self,
         accepts: Accepts,
-        features: nn.Module,
+        features: Any,
         num_classes: int,
         *,
         pooled: int,
@@ -78,6 +78,7 @@ class RegionSVM(nn.Module):
         self.accepts, self.num_classes, self.features = accepts, num_classes, features
         self.svm, self.ridge = SVMHead(vector, num_classes), BoxRidge(pooled, num_classes)
         self.lowest, self.close, self.strength = lowest, close, ridge
+        self.heads = tuple(f"features.{name}" for name in features.heads)
 
     @property
     def solves(self) -> Mapping[str, Callable[[Passes], dict[str, float]]]:

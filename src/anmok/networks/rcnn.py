@@ -62,6 +62,7 @@ class Warped(nn.Module):
     def __init__(self, classifier: Any, size: int) -> None:
         super().__init__()
         self.classifier, self.size = classifier, size
+        self.heads = tuple(f"classifier.{name}" for name in classifier.heads)
 
     def forward(self, pictures: Tensor, regions: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Crops in portions: two thousand of them would fill the memory."""

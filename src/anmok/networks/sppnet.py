@@ -4,7 +4,8 @@ The picture passes the convolutions (ZF-5) once. Each region of the last map is 
 bins whatever its size; the largest value in each of the 50 goes to the dense layers, and then, as in R-CNN, SVMs and
 ridge regression. (N, 3, H, W) and R regions → (R, 12800) pooled, (R, 4096), (R, 21) logits.
 
-Initialisation: N(0, 0.01²); biases 1 in conv2, conv4, conv5 and the dense layers, else 0.
+Initialisation: N(0, 0.01²); biases 1 in conv2, conv4, conv5 and the dense layers, else 0. Over another encoder
+PyTorch's own.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from anmok.networks._region_encoder import FINE, RegionEncoder
 from anmok.networks._region_svm import RegionSVM
 from anmok.networks._regions import LEVELS, pyramid_pool_regions
 
+DROPOUT = 0.5
 RIDGE = 4000.0  # λ of the box regression
 
 CARD = Card(
@@ -50,6 +52,8 @@ CARD = Card(
         "one picture size at a time; the paper answers from five and takes the one that suits each region.",
         "a region covers every cell it touches: the released program's offsets are not public.",
         "without published weights the convolutions learn through the pyramid too; with them they stay, as published.",
+        "over another encoder than ZF-5 the dense layers begin as PyTorch has them, and nothing is dropped: from few "
+        "regions they learned nothing otherwise.",
     ),
     natural=688,
     smallest=31,
@@ -101,25 +105,30 @@ def initialize(module: nn.Conv2d | nn.Linear, bias: float) -> None:
 
 
 class Pyramids(nn.Module):
-    """Convolutions once, then every region's pyramid and dense layers. See `sppnet`."""
+    """Convolutions once, then every region's pyramid and dense layers. See `sppnet`.
 
-    def __init__(self, convolutions: Any, hidden: int, outputs: int, levels: Sequence[int]) -> None:
+    `dropout`: share of the dense layers' numbers that are dropped while training.
+    """
+
+    heads = ("fc8",)
+
+    def __init__(
+        self, convolutions: Any, hidden: int, outputs: int, levels: Sequence[int], dropout: float
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.convolutions, self.levels = convolutions, tuple(levels)
+        self.convolutions, self.levels, self.dropout = convolutions, tuple(levels), dropout
         self.pooled = convolutions.channels * sum(level**2 for level in levels)
         self.fc6, self.fc7 = nn.Linear(self.pooled, hidden), nn.Linear(hidden, hidden)
         self.fc8 = nn.Linear(hidden, outputs)
-        for module in (self.fc6, self.fc7, self.fc8):
-            initialize(module, bias=1.0)
 
     def forward(self, pictures: Tensor, regions: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """(N, C, H, W) and R regions → pooled, vectors, logits."""
         maps = self.convolutions(pictures)
         last = maps[-1] if isinstance(maps, list) else maps  #                                         N, 256, h, w
         pooled = pyramid_pool_regions(last, regions, self.convolutions.stride, self.levels)  #         R, 12800
-        x = F.dropout(F.relu(self.fc6(pooled)), 0.5, self.training)
+        x = F.dropout(F.relu(self.fc6(pooled)), self.dropout, self.training)
         vectors = F.relu(self.fc7(x))  #                                                               R, 4096
-        return pooled, vectors, self.fc8(F.dropout(vectors, 0.5, self.training))
+        return pooled, vectors, self.fc8(F.dropout(vectors, self.dropout, self.training))
 
 
 @register("detect network")
@@ -152,7 +161,10 @@ def sppnet(
         net = build(encoder, num_classes=1, in_channels=in_channels, weights=weights if pretrained else None)
         convolutions = RegionEncoder(Encoder(net, strides=FINE)).requires_grad_(not pretrained)
         accepts = replace(convolutions.accepts, network="sppnet")  # type: ignore[type-var]
-    features = Pyramids(convolutions, hidden, num_classes + 1, levels)
+    features = Pyramids(convolutions, hidden, num_classes + 1, levels, DROPOUT if encoder is None else 0.0)
+    if encoder is None:
+        for layer in (features.fc6, features.fc7, features.fc8):
+            initialize(layer, bias=1.0)
     found = RegionSVM(
         accepts,
         features,

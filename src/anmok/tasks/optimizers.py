@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -15,15 +15,18 @@ OPTIMIZERS = ("adamw", "muon", "sgd")
 
 
 def build_optimizer(
-    network: nn.Module, recipe: Descent, slow: nn.Module | None = None, pace: float = 1.0, half: bool = False
-) -> torch.optim.Optimizer:
+    network: nn.Module, recipe: Descent, slow: nn.Module | None = None, pace: float = 1.0, half: bool = False,
+    hidden: Sequence[nn.Module] = (),
+) -> torch.optim.Optimizer:  # fmt: skip
     """The recipe's optimizer over all trainable weights; biases and normalisation are not decayed.
 
     Args:
         slow: a part of the network, pretrained perhaps, that learns at `pace` times the recipe's rate.
         half: the network is trained in bf16; Muon's updates of large kernels may be computed so, too.
+        hidden: dense layers between others, of which Muon updates the matrices as it does kernels.
     """
-    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    matrices = {id(layer.weight) for layer in hidden}
+    weights = [weight for weight in network.parameters() if weight.requires_grad and id(weight) not in matrices]
     behind = set() if slow is None else {id(weight) for weight in slow.parameters()}
     groups = [
         {
@@ -34,7 +37,9 @@ def build_optimizer(
         for late in (False, True)
         for decayed in (True, False)
     ]
-    groups = [group for group in groups if group["params"]]
+    inner = [weight for weight in network.parameters() if weight.requires_grad and id(weight) in matrices]
+    rates = {"weight_decay": recipe.weight_decay, "lr": recipe.learning_rate}
+    groups = [group for group in [*groups, {"params": inner, **rates, "hidden": True}] if group["params"]]
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True, foreach=True)
     if recipe.optimizer == "adamw":

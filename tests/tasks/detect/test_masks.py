@@ -14,6 +14,7 @@ from anmok.data.convert import write_data
 from anmok.data.prepare import prepare
 from anmok.data.samples.scenes import scenes
 from anmok.tasks.detect.answering import owners
+from anmok.tasks.detect.drawing import tinted
 from anmok.tasks.detect.learning import learnable
 from anmok.tasks.detect.measuring import measure
 
@@ -98,3 +99,12 @@ def test_masks_are_judged_beside_boxes(drawn, right: float) -> None:
     figures = measure(Knowing(prepared, drawn), prepared, None, 2).figures
     assert figures["map50"].value == pytest.approx(1.0)
     assert figures["mask_map50"].value == pytest.approx(right)
+
+
+def test_objects_are_drawn_each_in_a_colour_of_its_own() -> None:
+    objects = np.array([[0, 1], [2, 255]], np.int32)
+    shown = tinted(np.full((2, 2, 1), 100, np.uint8), objects)
+    assert shown[0, 0].tolist() == [100, 100, 100]
+    assert shown[0, 1].tolist() == [(100 + part) // 2 for part in (0xE6, 0x9F, 0x00)]  # Okabe and Ito's orange
+    assert len({tuple(colour) for colour in shown.reshape(-1, 3).tolist()}) == 3, "the 255th begins anew"
+    assert shown[1, 1].tolist() == shown[0, 1].tolist()

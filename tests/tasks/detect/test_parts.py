@@ -17,6 +17,7 @@ from anmok.explain.occlusion import occlusion
 from anmok.tasks.detect.explaining import BoxScores, box_scores, candidates
 from anmok.tasks.detect.forms import form_of
 from anmok.tasks.detect.history import remarks
+from anmok.tasks.detect.stages import hidden_layers
 from anmok.tasks.detect.timing import _modules
 from tests.contracts.test_detectors import SMALL, small, targets
 
@@ -24,8 +25,9 @@ SIDES = np.array([10.0, 20, 30, 40, 50, 60, 70, 80, 90, 100])
 
 
 def test_forms_follow_from_the_objects_sizes() -> None:
-    half = form_of("rcnn", lambda: SIDES / 2).arguments  # the median is 27.5, and 41.25 half as much again
-    assert half == {"encoder": "small_resnet", "crop": 40}
+    found = form_of("rcnn", lambda: SIDES)  # the median is 55, nine tenths of it 49.5, to multiples of 8
+    assert found.arguments == {"encoder": "small_resnet", "crop": 48}
+    assert (found.optimizer, found.batch, form_of("fast_rcnn", lambda: SIDES).batch) == ("muon", 8, 4)
     assert form_of("rcnn", lambda: SIDES / 10).arguments["crop"] == 32
     # 15 %, 50 % and 85 % of ten numbers lie at places 1.35, 4.5 and 7.65: 23.5, 55 and 86.5, to multiples of 4
     assert form_of("faster_rcnn", lambda: SIDES).arguments["sizes"] == [24.0, 56.0, 88.0]
@@ -34,6 +36,7 @@ def test_forms_follow_from_the_objects_sizes() -> None:
 
 def test_what_the_person_names_stays() -> None:
     assert form_of("rcnn:alexnet_2012", lambda: SIDES).arguments == {}
+    assert form_of("rcnn:alexnet_2012", lambda: SIDES).optimizer == "adamw"
     assert form_of("rcnn:alexnet_2012", lambda: SIDES).nms == 0.3  # FACTS.md, of the released programs
     assert set(form_of("faster_rcnn:vgg16", lambda: SIDES).arguments) == {"sizes"}
 
@@ -160,3 +163,12 @@ def test_nothing_answered_is_said() -> None:
     )  # fmt: skip
     with pytest.raises(UsageError, match="no box of 'bag'"):
         box_scores(model, bright(0.1), 1, None)  # type: ignore[arg-type]
+
+
+def test_dense_layers_between_others_are_known_from_those_that_answer() -> None:
+    nets = {name: small(name) for name in ("fast_rcnn", "rcnn", "sppnet")}
+    inner = {name: [part for part, module in net.named_modules() if module in hidden_layers(net)]
+             for name, net in nets.items()}  # fmt: skip
+    assert inner["fast_rcnn"] == ["roi_heads.box_head.fc6", "roi_heads.box_head.fc7"]
+    assert inner["sppnet"] == ["features.fc6", "features.fc7"] and inner["rcnn"] == []
+    assert hidden_layers(torch.nn.Sequential(torch.nn.Linear(2, 2))) == [], "nobody says which one answers"

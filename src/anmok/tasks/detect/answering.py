@@ -24,7 +24,7 @@ from anmok.core.types import Pictures, Prediction
 from anmok.data.lasting_pool import lasting_pool
 from anmok.metrics.detection import Answer
 from anmok.report.box_tables import write_boxes
-from anmok.tasks.detect.drawing import answered
+from anmok.tasks.detect.drawing import answered, tinted
 from anmok.tasks.detect.learning import Detect
 from anmok.tasks.detect.measuring import original, placed, prediction
 from anmok.tasks.files import FileNames, save_picture
@@ -51,8 +51,12 @@ def answers(
                 if masks is not None:
                     told = replace(told, objects=owners(masks, model.preparation, one.original_size))
                 if overlays:
-                    told = replace(told, picture=answered(pictures.read(locator), answer, model.classes))
+                    told = replace(told, picture=_overlay(pictures.read(locator), answer, model.classes, told.objects))
                 yield told
+
+
+def _overlay(pixels: np.ndarray, answer: Answer, classes: Sequence[str], objects: np.ndarray | None) -> np.ndarray:
+    return answered(pixels if objects is None else tinted(pixels, objects), answer, classes)
 
 
 def _asked(

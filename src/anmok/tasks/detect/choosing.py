@@ -81,8 +81,9 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     timed = asked.time is not None
     recipe = choose_recipe(pictures, preparation.size, flip, form.pace, timed, asked.net)
     recipe = recipe.but(
-        arguments=form.arguments, nms=form.nms, optimizer=form.optimizer, learning_rate=form.learning_rate
-    ).asked(asked)
+        arguments=form.arguments, nms=form.nms, optimizer=form.optimizer, learning_rate=form.learning_rate,
+        batch=min(form.batch or recipe.batch, recipe.batch),
+    ).asked(asked)  # fmt: skip
     return Plan(prepared, recipe, notes)
 
 

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from anmok.core.targets import Objects
 from anmok.metrics.detection import Answer
+from anmok.tasks.segment.colours import palette
 
 TRUE, RIGHT, WRONG = (64, 160, 255), (60, 200, 90), (240, 70, 60)
 LEAST, MOST = 256, 1600  # pixels: smaller pictures are enlarged so that lines and names can be seen
@@ -38,6 +39,13 @@ def truth(pixels: np.ndarray, objects: Objects, classes: Sequence[str]) -> np.nd
     """What is there."""
     words = [classes[number] for number in objects.labels.tolist()]
     return drawn(pixels, objects.boxes, words, [TRUE] * len(words))
+
+
+def tinted(pixels: np.ndarray, objects: np.ndarray) -> np.ndarray:
+    """A picture uint8 (H, W, C) with every object, int32 (H, W), half in a colour of its own: uint8 (H, W, 3)."""
+    picture = np.broadcast_to(pixels, (*objects.shape, 3))
+    colours = palette()[1 + (objects - 1) % (len(palette()) - 2)]  # neither the background's black nor the last grey
+    return np.where(objects[..., None] > 0, (picture.astype(np.uint16) + colours) // 2, picture).astype(np.uint8)
 
 
 def answered(pixels: np.ndarray, answer: Answer, classes: Sequence[str], wrong: set[int] | None = None) -> np.ndarray:

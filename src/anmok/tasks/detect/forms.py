@@ -16,9 +16,10 @@ import numpy as np
 SMALL = "small_resnet"
 HIDDEN = 256  # numbers in each of two dense layers
 CROP, SMALLEST_CROP = 64, 32  # pixels: largest and smallest side of warped regions
-ENLARGED = 1.5  # times an object's side: the small network halves thrice, and its last map wants some cells
+CROPPED = 0.9  # crops, in sides of the objects: larger ones say little more, and fewer of them are seen in the time
 QUANTILES = (0.15, 0.5, 0.85)  # of the objects' sides, where anchors are put
-DESCENT = ("adamw", 2e-3)  # Muon's usual rate shook SPPnet's dense layers; these teach all of them shapes in a minute
+DESCENT = ("muon", 0.03)  # of small forms
+LARGE_DESCENT = ("adamw", 2e-3)  # of a named encoder, whose dense layers may be too large for Muon
 STRIDE = 8  # pixels of the small network's coarsest map: smaller anchors would fall between its cells
 
 
@@ -31,6 +32,7 @@ class Form:
         pace: share of the usual epochs that it needs.
         nms: overlap above which the lower score of two answered boxes is dropped, where the paper says so; else None.
         optimizer, learning_rate: where they are not the usual ones; else None.
+        batch: pictures a step at most; None: as many as usual.
     """
 
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -38,6 +40,7 @@ class Form:
     nms: float | None = None
     optimizer: str | None = None
     learning_rate: float | None = None
+    batch: int | None = None
 
     @property
     def told(self) -> str:
@@ -53,16 +56,17 @@ def form_of(name: str, sides_of: Callable[[], np.ndarray]) -> Form:
     own, _, encoder = name.partition(":")
     if own not in _BY_SIZE:
         return Form()
-    measured, pace, nms = _BY_SIZE[own](sides_of()), _PACE[own], _NMS.get(own)
+    measured, pace = _BY_SIZE[own](sides_of()), _PACE.get(own, TWO_STAGES)
+    nms, batch = _NMS.get(own), _BATCH.get(own, FEW)
     if encoder:
-        return Form({key: value for key, value in measured.items() if key == "sizes"}, pace, nms, *DESCENT)
-    return Form({"encoder": SMALL, **measured}, pace, nms, *DESCENT)
+        return Form({key: value for key, value in measured.items() if key == "sizes"}, pace, nms, *LARGE_DESCENT, batch)
+    return Form({"encoder": SMALL, **measured}, pace, nms, *DESCENT, batch)
 
 
 def _crop(sides: np.ndarray) -> dict[str, Any]:
-    """R-CNN's crops: somewhat larger than the objects are."""
+    """R-CNN's crops: about as large as the objects are."""
     typical = float(np.median(sides)) if len(sides) else CROP
-    return {"crop": int(np.clip(8 * round(ENLARGED * typical / 8), SMALLEST_CROP, CROP))}
+    return {"crop": int(np.clip(8 * round(CROPPED * typical / 8), SMALLEST_CROP, CROP))}
 
 
 def _dense(sides: np.ndarray) -> dict[str, Any]:
@@ -84,6 +88,8 @@ _BY_SIZE: Mapping[str, Callable[[np.ndarray], dict[str, Any]]] = {
     "maskrcnn_resnet50_fpn": _anchors,
 }
 # Each of a picture's regions is a lesson: fewer epochs than one-stage detectors need. R-CNN's are the dearest.
-_PACE = {"rcnn": 0.08, "sppnet": 0.15, "fast_rcnn": 0.15, "faster_rcnn": 0.3, "fasterrcnn_resnet50_fpn": 0.3,
-         "maskrcnn_resnet50_fpn": 0.3}  # fmt: skip
+_PACE = {"rcnn": 0.08, "sppnet": 0.15, "fast_rcnn": 0.15}
+TWO_STAGES = 0.3  # the same of those that propose themselves
+FEW = 4  # pictures a step: each brings up to 64 regions, and the papers took two
+_BATCH = {"rcnn": 8}
 _NMS = {"rcnn": 0.3, "sppnet": 0.3, "fast_rcnn": 0.3}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from anmok.core.boxes import iou
 from anmok.core.task import Phase, Plan, Solve, Stage
@@ -50,7 +50,8 @@ def fit(model: Detect, judged: bool = True) -> Stage:
     assert model.recipe is not None and model.train is not None
     recipe, judged = model.recipe, judged and model.val is not None
     half = model.devices.precision == "bf16"
-    optimizer, schedule = build_optimizer(model.network, recipe, half=half), one_cycle(recipe.warmup)
+    optimizer = build_optimizer(model.network, recipe, half=half, hidden=hidden_layers(model.network))
+    schedule = one_cycle(recipe.warmup)
     return Stage(
         "fit" if judged or not hasattr(model.network, "solves") else "fine-tune",
         model.train,
@@ -62,6 +63,14 @@ def fit(model: Detect, judged: bool = True) -> Stage:
         patience=recipe.patience,
         average=recipe.average,
     )
+
+
+def hidden_layers(network: nn.Module) -> list[nn.Module]:
+    """Dense layers between others: all but those that answer; none where the network does not say which these are."""
+    last = getattr(network, "heads", ())
+    if not last:
+        return []
+    return [part for name, part in network.named_modules() if isinstance(part, nn.Linear) and name not in last]
 
 
 def propose(model: Detect) -> dict[str, float]:
