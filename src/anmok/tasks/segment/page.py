@@ -149,13 +149,18 @@ def _structures(found: Measured, shown: _Looked) -> Chapter:
 def _missed(k: int, found: Measured, seen: Mapping[int, tuple[Entry, np.ndarray, np.ndarray, np.ndarray]]) -> Views:
     objects = found.summary.objects
     entry, pixels, truth, mask = seen[int(objects.pictures[k])]
-    reach = int(max(LEAST, AROUND * np.sqrt(objects.areas[k])) / 2)
-    y, x = (round(float(value)) for value in objects.centres[k])
-    part = np.s_[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]
+    part = _around(objects.centres[k], max(LEAST, AROUND * float(np.sqrt(objects.areas[k]))), truth.shape)
     name = found.summary.classes[int(objects.classes[k])].name
     return Views(
         entry.id,
         [("picture", pixels[part]), ("truth", overlaid(pixels[part], truth[part])),
          ("answer", overlaid(pixels[part], mask[part])), ("errors", errors(pixels[part], truth[part], mask[part]))],
-        f"{name}, {int(objects.areas[k]):,} pixels, {objects.covered[k]:.0%} of them answered rightly",
+        f"{name}, pixels: {int(objects.areas[k]):,}, of them answered rightly: {objects.covered[k]:.0%}",
     )  # fmt: skip
+
+
+def _around(centre: np.ndarray, side: float, size: tuple[int, ...]) -> tuple[slice, ...]:
+    """A square of `side` pixels with `centre` (y, x) in its middle; at the picture's edge it is moved, not cut."""
+    middles = zip(centre.tolist(), size, strict=True)
+    starts = [int(np.clip(round(middle - side / 2), 0, max(0, length - side))) for middle, length in middles]
+    return tuple(slice(start, start + round(side)) for start in starts)
