@@ -47,7 +47,10 @@ def contest(data: str, nets: Sequence[str], seed: int, folder: Path, flags: Sequ
     place = folder / f"history-{seed}.png"
     command = [anmok_program(), "compare", *runs, "--task", "detect", "--json", "--out", str(place)]
     cost, text = whole_process(command)
-    return {**json.loads(text), **cost, "drawing": str(place)}
+    found = json.loads(text) | {"out": place.name}
+    for net in found["networks"]:
+        net["run"] = Path(net["run"]).name
+    return {**found, **cost}
 
 
 def rows(seeds: Sequence[dict[str, Any]]) -> dict[str, dict[str, list[float]]]:
