@@ -179,7 +179,7 @@ def test_averages_with_two_errors_in_all(classes):
 def test_scores(sharpness, n):
     held = scores_held(sharpness, n, samples=400)
     assert all(share >= 0.91 for share in held.values()), held
-    assert max(held["log_loss"], held["brier_score"]) <= 0.985, held  # the other two may be wider than they need be
+    assert max(share for name, share in held.items() if name != "auroc") <= 0.985, held  # DeLong's is wide near 1
 
 
 @pytest.mark.parametrize("draw", DRAWS)

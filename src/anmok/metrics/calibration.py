@@ -79,9 +79,10 @@ def calibration_interval(
 
     The error is measured too large where pictures are few (luck in every bin counts as a gap), and resampling adds as
     much again. So the interval reaches from the mirror image of the resampled percentiles, lowered by that bias, to
-    their upper end. Simulated with 200 to 5,000 pictures, true errors of 0.01 to 0.32 and 500 samples each, 95 % intervals
-    held the truth in 93 to 97 % of them. (Two others were tried: inverting a test along the observed gaps held 89 to
-    98 %, gaps drawn from a normal prior 75 to 96 %.)
+    their upper end, lowered too; and from 0 where luck alone, with every certainty true, would show as much in one
+    sample of forty. Simulated with 200 and 1,000 pictures and true errors of 0.01 to 0.32 (300 samples each), 95 %
+    intervals held the truth in 94 to 97 % of samples; near 0 with few pictures in more, since gaps are folded there.
+    (Also tried: inverting a test along the observed gaps held 89 to 98 %, gaps from a normal prior 75 to 96 %.)
     """
     truths, answers = checked(targets, scores)
     certainty, right = answers.max(axis=1), answers.argmax(axis=1) == truths
@@ -94,7 +95,11 @@ def calibration_interval(
         draws[number] = np.abs(np.bincount(place[rows], weights=gap[rows], minlength=BINS)).sum() / n
     low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
     bias = max(0.0, float(draws.mean()) - value)
-    low = min(low, 2 * value - high - bias)
+    low, high = min(low, 2 * value - high - bias), max(value, high - bias)
+    spread = np.sqrt(np.bincount(place, weights=np.maximum(certainty * (1 - certainty), 0.0), minlength=BINS))
+    luck = np.abs(generator.normal(size=(resamples, BINS)) * spread).sum(axis=1) / n
+    if value <= np.quantile(luck, (1 + confidence) / 2):
+        low = 0.0
     return Interval(value, max(0.0, float(low)), min(1.0, float(high)), n, "bootstrap", confidence)
 
 
