@@ -21,7 +21,9 @@ NORM = 20.0  # mean length that feature vectors are scaled to, at which the SVM'
 COST, POSITIVE_WEIGHT, BIAS = 1e-3, 2.0, 10.0  # of the SVM: C, the positives' share in it, the constant feature
 NEGATIVE = 0.3  # IoU with every object of the class below which a region is a negative
 HARD, EASY = -1.0001, -1.2  # negatives that score above the first are mined, below the second forgotten
-RETRAIN = 2000  # new negatives of a class until its SVM is trained again
+RETRAIN = 2000  # new negatives of a class until its SVM is trained again,
+SHARE = 0.5  # and at least such a share of all it holds: where features say little, most stay hard, and time would grow
+# with the square of the pictures
 RIDGE, WHITEN = 1000.0, 0.001  # λ of the box regression, and what is added to its targets' eigenvalues
 
 
@@ -169,6 +171,7 @@ class _Cache:
     def __init__(self, positives: Floats, seed: int) -> None:
         self.positives, self.seed = np.asarray(positives), seed
         self.negatives: Floats = np.zeros((0, self.positives.shape[1]))
+        self.fresh: list[Floats] = []  # negatives since the last training
         self.added = self.trained = 0
         self.weight: Floats = np.zeros(self.positives.shape[1])
         self.bias = 0.0
@@ -178,11 +181,12 @@ class _Cache:
         chosen = overlap < NEGATIVE
         if not first:
             chosen &= picture.features @ self.weight + self.bias > HARD
-        self.negatives = np.concatenate([self.negatives, picture.features[chosen]])
+        self.fresh.append(picture.features[chosen])
         self.added += int(chosen.sum())
 
     def train(self) -> None:
         """Train on what is held, then forget the negatives that were easy."""
+        self.negatives, self.fresh = np.concatenate([self.negatives, *self.fresh]), []
         if not len(self.positives) or not len(self.negatives):
             return
         self.weight, self.bias = train_svm(self.positives, self.negatives, self.seed)
@@ -195,8 +199,8 @@ def mine(
 ) -> tuple[Floats, Floats, dict[str, float]]:
     """Linear SVMs of all classes by hard-negative mining, one pass over the pictures.
 
-    A class trains after the first picture, whenever more than `RETRAIN` negatives have come since, and at the end. A
-    class without positives keeps zeros.
+    A class trains after the first picture, whenever more than `RETRAIN` negatives and half of all it holds have come
+    since, and at the end. A class without positives keeps zeros.
 
     Returns:
         Weights (C, D), biases (C,), and figures: negatives kept and trainings, over all classes.
@@ -206,7 +210,7 @@ def mine(
     for picture in pictures:
         for cache, overlap in zip(caches, picture.overlaps.T, strict=True):
             cache.see(picture, overlap, first)
-            if first or cache.added > RETRAIN:
+            if first or cache.added > max(RETRAIN, SHARE * len(cache.negatives)):
                 cache.train()
         first = False
     for cache in caches:
