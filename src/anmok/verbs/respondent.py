@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -39,7 +40,7 @@ class ShippedRespondent:
 
     def answers(self, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str]) -> Iterator[Prediction]:
         """One prediction a picture, in order."""
-        settings = {"batch": self._asked.batch, "threshold": self._asked.reject_below}
+        settings: dict[str, Any] = {"batch": self._asked.batch, "threshold": self._asked.reject_below}
         if self._told is not None:
             return shipped_answers(self._told, pictures, locators, names, **settings)
         self._ready = settled(self._ready, pictures, locators, self._terminal.say)

@@ -56,8 +56,9 @@ def measure(
     model.network.eval()
     position = 0
     for shown in prepared.objects(split, batch).epoch(0):
-        for one, size in zip(model.found(shown.pictures, JUDGED_FROM), shown.extra["sizes"].tolist(), strict=True):
-            tally.add(entries[position].target, original(model, one, tuple(size), masks=tally.masks), tuple(size))
+        sizes = ((height, width) for height, width in shown.extra["sizes"].tolist())
+        for one, size in zip(model.found(shown.pictures, JUDGED_FROM), sizes, strict=True):
+            tally.add(entries[position].target, original(model, one, size, masks=tally.masks), size)
             position += 1
     return Measured(split or "all", entries, tally, tally.summary(threshold))
 
