@@ -14,6 +14,7 @@ import anmok
 from anmok.core.errors import ArtefactError, ParityError
 from anmok.core.instances import touching
 from anmok.data.stores import ArrayPictures, PathPictures
+from anmok.ship.answers import segment as its_answers
 from anmok.ship.artefact import Artefact, Manifest
 from anmok.ship.gate import compare
 from anmok.ship.graph import to_onnx
@@ -102,6 +103,14 @@ def test_pictures_with_many_close_pixels_are_in_doubt_and_clear_ones_are_not() -
     assert told.doubtful({"probabilities": fast}, slack).tolist() == (near > 1e-3).tolist()
     assert near[0] > 1e-3 and near[1] == 0
     assert told.slack({"probabilities": exact}, {"probabilities": exact}) == 0
+
+
+@pytest.mark.parametrize("size", [(30, 25), (1, 7), (64, 3)])
+def test_shares_counted_some_rows_at_a_time_are_those_of_the_whole(size: tuple[int, int], monkeypatch) -> None:
+    monkeypatch.setattr(its_answers, "COUNTED", 40)
+    mask = np.random.default_rng(0).integers(0, 5, size).astype(np.uint8)
+    expected = [(mask == number).mean() for number in range(5)]
+    assert its_answers.class_shares(mask, 5) == pytest.approx(expected)
 
 
 def test_a_graph_of_other_classes_is_refused() -> None:
