@@ -22,7 +22,7 @@ def draw_augmentation(decoded: DecodedMasks, recipe: SegmentRecipe, seed: int, p
     size = decoded.preparation.size
     edge = (pixels.shape[1] - size) // 2
     middle = np.s_[:, edge : edge + size, edge : edge + size]
-    columns = [_shown(pixels[middle], masks[middle])]
+    columns = [_shown(list(pixels[middle]), list(masks[middle]))]
     columns += [_shown(*_moved(few, recipe, seed, version)) for version in range(VERSIONS)]
     draw_sheet(columns, path)
 
