@@ -32,6 +32,12 @@ def by_class(data):
     return Counter((entry.split, entry.target) for entry in data.entries)
 
 
+def test_no_more_is_kept_for_validation_than_tells():
+    small, large = (assign_splits(dataset([count] * 2), val=None, test=0).splits for count in (1000, 20_000))
+    assert small == {"train": 1800, "val": 200}
+    assert large == {"train": 37_000, "val": 3000}
+
+
 def test_shares_are_those_asked_for_in_every_class():
     found = by_class(assign_splits(dataset([100, 40]), val=0.2, test=0.1))
     assert found == {

@@ -41,7 +41,7 @@ class CheckSettings(DataSettings):
     augment: bool = Field(False, description="Also measure which augmentation keeps a picture's class.")
     html: Path | None = Field(None, description="HTML file for what was found; the command's default: in runs/check.")
     split: Path | None = Field(None, description="Write a split without leaks here, for anmok train --split.")
-    val: Share = Field(0.1, description="Share of the training pictures kept for validation by --split.")
+    val: Share | None = Field(None, description="Share kept for validation by --split; default: 0.1, at most 3,000.")
     test: Share = Field(0.1, description="Share of all pictures kept for the test by --split.")
     seed: int = Field(0, description="The split follows from it.")
 
@@ -156,7 +156,7 @@ class TrainSettings(DataSettings):
     tensorboard: bool = Field(False, description="Also write curves for TensorBoard, into the run's folder.")
     split: Path | None = Field(None, description="A split.csv, as anmok check --split writes it.")
     group_by: str | None = Field(None, description=GROUP_BY)
-    val: Share = Field(0.1, description="Share of the training pictures kept for validation, where none is given.")
+    val: Share | None = Field(None, description="Share kept for validation; default: 0.1, at most 3,000 pictures.")
     test: Share = Field(0.1, description="Share of all pictures kept for the test, where none is given.")
     seed: int = Field(0, description="Everything random follows from it.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")
