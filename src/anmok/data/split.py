@@ -21,6 +21,7 @@ from anmok.core.types import SPLITS, Dataset, Entry
 
 ENOUGH = 3000  # pictures tell 94 % from 93 %; more cost training pictures, and time every epoch
 
+
 def assign_splits(dataset: Dataset, *, val: float | None = 0.15, test: float | None = None, seed: int = 0) -> Dataset:
     """The data set with every entry in a split.
 
