@@ -130,6 +130,6 @@ def test_a_time_budget_is_shared_by_weight(monkeypatch: pytest.MonkeyPatch) -> N
     task.stages = lambda: [Plan("past", list), Plan("now", list), Plan("later", list, weight=0.6)]  # type: ignore
     position = SimpleNamespace(total=0, plan=1)
     session: Any = MagicMock(position=position, seconds=20.0, task=task, leading=False)
-    session.options.time_s, session.devices.agree = 100.0, lambda value: value
+    session.options.time_s, session.devices.agree, session.devices.world = 100.0, lambda value: value, 1
     planning.plan_stage(task.stage, session, task.step)
     assert told == [pytest.approx(80 * 0.93 / 1.6)] and position.total == 7
