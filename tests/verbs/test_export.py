@@ -143,10 +143,10 @@ def test_faults_in_the_preparation_are_caught(change, run: anmok.Run, tmp_path: 
 def test_an_orientation_that_is_ignored_is_caught(run: anmok.Run, tmp_path: Path, monkeypatch) -> None:
     """The shipped model's own decoding, in this process and without EXIF; the run decodes in its workers."""
     from anmok.core import pictures
-    from anmok.verbs import shipped
+    from anmok.data import lasting_pool
 
-    pool = shipped.DecodingPool
-    monkeypatch.setattr(shipped, "DecodingPool", lambda *args: pool(*args, workers=0))
+    pool = lasting_pool.DecodingPool
+    monkeypatch.setattr(lasting_pool, "DecodingPool", lambda *args: pool(*args, workers=0))
     monkeypatch.setattr(pictures, "_orientation", lambda image: 1)
     with pytest.raises(ParityError, match="exif_"):
         anmok.export(run, out=tmp_path / "bad.anmok")
