@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -31,6 +32,12 @@ def test_it_answers_as_here_and_ends_with_its_object(artefact, pixels):
     del apart
     gc.collect()
     assert process.poll() is not None
+
+
+def test_it_outlives_the_thread_that_started_it(artefact, pixels):
+    with ThreadPoolExecutor(1) as threads:
+        apart = threads.submit(Apart, MAKER, artefact.graph, "float32").result()
+    assert np.array_equal(apart.run(pixels)["logits"], onnxruntime_engine(artefact.graph).run(pixels)["logits"])
 
 
 def test_what_it_refuses_there_is_refused_here(artefact):

@@ -26,4 +26,6 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def run(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> "anmok.Run":
     torch.set_num_threads(1)
-    return anmok.train(photographs, project=tmp_path_factory.mktemp("runs"), epochs=12, batch=4, imgsz=32, val=0.2, test=0.2)
+    return anmok.train(
+        photographs, project=tmp_path_factory.mktemp("runs"), epochs=12, batch=4, imgsz=32, val=0.2, test=0.2
+    )

@@ -10,10 +10,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from typing import IO
 
 _BOOT = "import sys; from importlib import import_module; sys.path[:] = sys.argv[2:]; import_module(sys.argv[1]).main()"
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_LOOK = 0.5  # seconds between two looks at whether the parent is still there
 
 
 def start_child(module: str) -> subprocess.Popen[bytes]:
@@ -38,10 +41,17 @@ def private_pipes() -> tuple[IO[bytes], IO[bytes]]:
 
 
 def die_with_parent() -> None:
-    """In the child: Ctrl-C is for the parent, which ends its children itself; and none outlives it (on Linux)."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        import ctypes
+    """In the child: Ctrl-C is for the parent, which ends its children itself; and none outlives it by long.
 
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    Linux's own death signal is not asked for: it comes when the *thread* that started the child ends, and children are
+    started in threads that do not last.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "getppid"):
+        threading.Thread(target=_watch, args=(os.getppid(),), name="anmok-parent", daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os._exit(1)
