@@ -36,8 +36,16 @@ def test_it_answers_as_here_and_ends_with_its_object(artefact, pixels):
 
 def test_it_outlives_the_thread_that_started_it(artefact, pixels):
     with ThreadPoolExecutor(1) as threads:
-        apart = threads.submit(Apart, MAKER, artefact.graph, "float32").result()
-    assert np.array_equal(apart.run(pixels)["logits"], onnxruntime_engine(artefact.graph).run(pixels)["logits"])
+        engine = threads.submit(Apart, MAKER, artefact.graph, "float32").result()
+    assert np.array_equal(engine.run(pixels)["logits"], onnxruntime_engine(artefact.graph).run(pixels)["logits"])
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for(artefact, pixels, monkeypatch):
+    engine = Apart(MAKER, artefact.graph, "float32")
+    monkeypatch.setattr("anmok.ship.apart._PATIENCE", 0.2)
+    os.kill(engine._process.pid, signal.SIGSTOP)
+    with pytest.raises(EngineLostError, match="-9"):
+        engine.run(pixels)
 
 
 def test_what_it_refuses_there_is_refused_here(artefact):

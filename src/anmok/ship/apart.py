@@ -30,6 +30,7 @@ from anmok.ship.container import IR_GRAPH, IR_WEIGHTS, ONNX_GRAPH
 _HEAD = struct.Struct("<Q")  # bytes of JSON
 _PIPE = 1 << 20  # bytes a pipe holds, where that can be chosen: fewer changes between the processes
 _SET_PIPE_SIZE = 1031  # fcntl's, on Linux
+_PATIENCE = 60.0  # seconds for an answer that takes a tenth of one: in bf16 a process has been seen to wait for ever
 
 
 class EngineLostError(AnmokError):
@@ -69,6 +70,9 @@ class Apart:
     ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         process = self._process
         assert process.stdin is not None and process.stdout is not None
+        end = threading.Timer(_PATIENCE, process.kill)
+        end.daemon = True
+        end.start()
         try:
             _send(process.stdin, note, arrays)
             return _receive(process.stdout)
@@ -76,6 +80,8 @@ class Apart:
             process.kill()
             how = f"exit code {process.wait()}"
             raise EngineLostError("the process that computed has ended", got=how) from error
+        finally:
+            end.cancel()
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from anmok.core.errors import AnmokError
 from anmok.core.types import Prediction
 from anmok.ship.answers import Asked
+from anmok.ship.apart import EngineLostError
 from anmok.ship.artefact import Artefact
 from anmok.ship.careful import Careful
 from anmok.ship.engines import ENGINES, Engine, Outputs, installed, open_engine
@@ -101,7 +102,11 @@ def careful_engine(artefact: Artefact, pixels: np.ndarray) -> list[Contender]:
     if fast is None:
         return []
     exact = open_engine(artefact.graph)
-    slack = answers.slack(fast.run(pixels), exact.run(pixels))
+    try:
+        found = fast.run(pixels)
+    except EngineLostError:
+        return []
+    slack = answers.slack(found, exact.run(pixels))
     engine = Careful(fast, exact, lambda outputs: answers.doubtful(outputs, slack))
     return [_contender(artefact, pixels, engine, Choice("openvino", "bf16", engine.label, slack))]
 
