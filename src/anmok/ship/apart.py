@@ -30,7 +30,7 @@ from anmok.ship.container import IR_GRAPH, IR_WEIGHTS, ONNX_GRAPH
 _HEAD = struct.Struct("<Q")  # bytes of JSON
 _PIPE = 1 << 20  # bytes a pipe holds, where that can be chosen: fewer changes between the processes
 _SET_PIPE_SIZE = 1031  # fcntl's, on Linux
-_PATIENCE = 60.0  # seconds for an answer that takes a tenth of one: in bf16 a process has been seen to wait for ever
+_PATIENCE = 60.0  # seconds for an answer that takes a tenth of one
 
 
 class EngineLostError(AnmokError):

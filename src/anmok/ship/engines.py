@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from importlib.util import find_spec
 from typing import Any, Protocol
 
@@ -26,6 +28,10 @@ from anmok.ship.artefact import Graph
 PIECE = 4  # pictures that one processor computes together
 _MOST = 16  # processors used: each holds a piece's maps
 Outputs = Mapping[str, np.ndarray]
+
+# OpenVINO's Python layer makes something once, at a process's first inference, while it lets go of Python's lock: two
+# threads there at once wait for each other for ever (seen with 2026.4). So the first inference is alone.
+_FIRST, _BEGUN = threading.Lock(), threading.Event()
 
 
 class Engine(Protocol):
@@ -110,7 +116,9 @@ def openvino_here(graph: Graph, precision: str) -> Engine:
         raise _unusable("OpenVINO", error) from error
 
     def infer(piece: np.ndarray) -> Sequence[np.ndarray]:
-        found = compiled.create_infer_request().infer({0: piece}, share_inputs=True)
+        with nullcontext() if _BEGUN.is_set() else _FIRST:
+            found = compiled.create_infer_request().infer({0: piece}, share_inputs=True)
+            _BEGUN.set()
         return [np.asarray(found[place]) for place in range(len(names))]
 
     return InPieces(infer, names, f"OpenVINO, {precision}")
