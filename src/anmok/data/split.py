@@ -38,12 +38,12 @@ def assign_splits(dataset: Dataset, *, val: float | None = 0.15, test: float | N
         UsageError: shares that are none.
     """
     given = {entry.split for entry in dataset.entries} - {None}
+    pool = [entry for entry in dataset.entries if entry.split in (None, "train")]
     test = (0.0 if given >= {"train", "val"} else 0.15) if test is None else test
-    val = validation_share(dataset) if val is None else val
+    val = validation_share(len(pool)) if val is None else val
     shares = {"val": 0.0 if "val" in given else val, "test": 0.0 if "test" in given else test}
     _check_shares(shares)
     _check_labels(dataset)
-    pool = [entry for entry in dataset.entries if entry.split in (None, "train")]
     if not pool:
         raise DataError(
             "there is nothing to train on",
@@ -70,10 +70,9 @@ def assign_splits(dataset: Dataset, *, val: float | None = 0.15, test: float | N
     return replace(dataset, entries=entries, warnings=(*dataset.warnings, *fresh))
 
 
-def validation_share(dataset: Dataset) -> float:
-    """The share of the training data worth keeping for validation: a tenth, and no more pictures than `ENOUGH`."""
-    pool = sum(entry.split in (None, "train") for entry in dataset.entries)
-    return min(0.1, ENOUGH / max(pool, 1))
+def validation_share(pictures: int) -> float:
+    """The share of so many training pictures worth keeping for validation: a tenth, and no more than `ENOUGH`."""
+    return min(0.1, ENOUGH / max(pictures, 1))
 
 
 def rank(seed: int, name: str) -> bytes:
