@@ -65,8 +65,9 @@ def _asked(
     """Each picture's boxes, and the masks (K, S, S) of a network that draws them, on the square it saw."""
     batch = torch.from_numpy(np.stack([one.pixels for one in pictures])).permute(0, 3, 1, 2)
     for one, picture in zip(model.found(batch, least), pictures, strict=True):
-        _, seen = placed(model, one, picture.original_size)
-        masks = one["masks"].numpy()[seen] if "masks" in one else None
+        masks = None
+        if "masks" in one:
+            masks = one["masks"].numpy()[placed(model, one, picture.original_size)[1]]
         yield original(model, one, picture.original_size).best(), masks
 
 
