@@ -8,7 +8,7 @@ needs loss scaling are Lightning Fabric's, which is imported only then: its impo
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from anmok.core.errors import UsageError
 from anmok.core.types import Batch
+from anmok.engine.kernel_gradients import by_matrix_products
 
 PRECISIONS = ("float32", "bf16", "fp16")
 
@@ -44,6 +45,9 @@ class Devices(Protocol):
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The context in which losses and predictions are computed."""
+
+    def quickened(self, networks: Iterable[nn.Module]) -> AbstractContextManager[Any]:
+        """The context in which these networks learn, with what is faster on this machine and gives the same."""
 
     def backward(self, loss: Tensor, module: nn.Module) -> None:
         """Gradients of `loss`, of all processes together."""
@@ -84,6 +88,10 @@ class PlainDevices:
     def autocast(self) -> AbstractContextManager[Any]:
         """Torch's CPU autocast, or nothing."""
         return torch.autocast("cpu", torch.bfloat16) if self.precision == "bf16" else nullcontext()
+
+    def quickened(self, networks: Iterable[nn.Module]) -> AbstractContextManager[Any]:
+        """In bf16, kernels learn by matrix products where maps are small."""
+        return by_matrix_products(networks) if self.precision == "bf16" else nullcontext()
 
     def backward(self, loss: Tensor, module: nn.Module) -> None:
         """Plain backward."""
@@ -150,6 +158,10 @@ class FabricDevices:
     def autocast(self) -> AbstractContextManager[Any]:
         """Fabric's precision context."""
         return self.fabric.autocast()
+
+    def quickened(self, networks: Iterable[nn.Module]) -> AbstractContextManager[Any]:
+        """Nothing: these devices' own libraries are fast."""
+        return nullcontext()
 
     def backward(self, loss: Tensor, module: nn.Module) -> None:
         """Scaled where the precision asks for it."""

@@ -96,11 +96,12 @@ def _descend(stage: Stage, session: Session, keeper: Keeper, saved: dict[str, An
         descent.load_state(saved["stage"])
         keeper.restore_rng(saved)  # building the stage may have drawn from the generators
     planned = session.position.total
-    descent.plan()
-    session.position.started = True
-    if session.options.time_s is not None and not planned:
-        descent.save()  # measured again, the plan would be another one
-    descent.run()
+    with session.devices.quickened(session.task.networks().values()):
+        descent.plan()
+        session.position.started = True
+        if session.options.time_s is not None and not planned:
+            descent.save()  # measured again, the plan would be another one
+        descent.run()
     return descent
 
 
