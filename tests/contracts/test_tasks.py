@@ -20,7 +20,7 @@ from anmok.core.errors import AnmokError, UsageError
 from anmok.core.types import SPLITS
 from anmok.engine.callbacks import Quiet
 from anmok.tasks._kind import TASKS
-from anmok.verbs.settings import TrainSettings
+from anmok.verbs.train_settings import TrainSettings
 
 ALWAYS = {"epochs": 2, "val": 0.25, "test": 0.25, "sample_log": True, "save_every": 1e-6}
 

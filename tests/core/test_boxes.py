@@ -75,6 +75,19 @@ def test_soft_suppression() -> None:
     assert boxes.soft_nms(FIVE[:0], SCORES[:0])[0].tolist() == []
 
 
+def test_soft_suppression_leaves_other_classes_alone() -> None:
+    labels = torch.tensor([0, 1, 0, 0, 1])
+    kept, scores = boxes.soft_nms(FIVE, SCORES, labels)
+    for label in (0, 1):
+        own = (labels == label).nonzero()[:, 0]
+        alone, left = boxes.soft_nms(FIVE[own], SCORES[own])
+        here = labels[kept] == label
+        assert kept[here].tolist() == own[alone].tolist()
+        assert scores[here].tolist() == pytest.approx(left.tolist())
+    best, _ = boxes.soft_nms(FIVE, SCORES, labels, limit=2)
+    assert best.tolist() == kept[:2].tolist()
+
+
 def test_deltas_are_torchvisions() -> None:
     objects, references = some(40), some(40, 1)
     coder = BoxCoder((10.0, 10.0, 5.0, 5.0))

@@ -64,7 +64,7 @@ def test_nothing_to_ask_is_told_by_nothing() -> None:
 
 @pytest.mark.parametrize("move", MOVES)
 def test_every_flag_is_one_of_training(move: str) -> None:
-    from anmok.verbs.settings import TrainSettings
+    from anmok.verbs.train_settings import TrainSettings
 
     name = MOVES[move][0].split()[0].removeprefix("--")
     assert name in TrainSettings.model_fields

@@ -6,7 +6,7 @@ import pytest
 
 from anmok.core.preparation import Preparation
 from anmok.tasks.recipe import Recipe, choose_preparation, choose_recipe
-from anmok.verbs.settings import TrainSettings
+from anmok.verbs.train_settings import TrainSettings
 
 
 def test_small_square_pictures_keep_every_pixel() -> None:

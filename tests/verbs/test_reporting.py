@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 import anmok
-from anmok.verbs.settings import TrainSettings
+from anmok.verbs.train_settings import TrainSettings
 
 
 def part(page: str, key: str) -> str:

@@ -17,8 +17,8 @@ from anmok.cli import run as command
 from anmok.core.errors import UsageError
 from anmok.verbs import find_lr, tensorboard
 from anmok.verbs.planning import new_plan
-from anmok.verbs.settings import TrainSettings
 from anmok.verbs.terminal import Terminal
+from anmok.verbs.train_settings import TrainSettings
 
 QUICK = {"epochs": 1, "imgsz": 32, "val": 0.2, "test": 0.2}
 

@@ -26,8 +26,8 @@ from anmok.verbs.settings import (
     ExportSettings,
     InspectSettings,
     PredictSettings,
-    TrainSettings,
 )
+from anmok.verbs.train_settings import TrainSettings
 
 Flags = Parameter(name="*")
 Json = Annotated[bool, Parameter(negative=(), help="Print the result as JSON.")]

@@ -18,6 +18,7 @@ from torch import Tensor
 from anmok.core.errors import UsageError
 
 LARGEST_GROWTH = math.log(1000 / 16)  # of a box over its reference: keeps exp() finite, as Fast R-CNN's heirs agree
+SIGMA = 0.5  # of soft suppression's decay, as its paper recommends
 Deltas4 = tuple[float, float, float, float]
 
 
@@ -146,16 +147,25 @@ def nms_by_class(boxes: Tensor, scores: Tensor, labels: Tensor, threshold: float
 
 
 def soft_nms(
-    boxes: Tensor, scores: Tensor, *, sigma: float | None = 0.5, threshold: float = 0.3, lowest: float = 1e-3
+    boxes: Tensor,
+    scores: Tensor,
+    labels: Tensor | None = None,
+    *,
+    sigma: float | None = SIGMA,
+    threshold: float = 0.3,
+    lowest: float = 1e-3,
+    limit: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Soft non-maximum suppression (Bodla et al. 2017): overlapped boxes lose score instead of life.
 
     Args:
-        boxes: (M, 4) of one class.
+        boxes: (M, 4).
         scores: (M,) in [0, 1].
+        labels: int64 (M,): boxes of two classes leave each other alone; None: all are of one class.
         sigma: of the Gaussian decay exp(−IoU² / σ); None: the linear decay 1 − IoU above `threshold`.
         threshold: of the linear decay only.
         lowest: boxes whose score falls below are dropped.
+        limit: the most boxes that stay; None: all.
 
     Returns:
         Which boxes stay, int64 (K,), the best decayed score first; and those scores (K,).
@@ -163,13 +173,15 @@ def soft_nms(
     scores = scores.float().clone()
     waiting = torch.ones_like(scores, dtype=torch.bool)
     kept: list[int] = []
-    for _ in range(len(scores)):
+    for _ in range(len(scores) if limit is None else min(limit, len(scores))):
         best = int(torch.where(waiting, scores, -torch.inf).argmax())
         if scores[best] < lowest:
             break
         kept.append(best)
         waiting[best] = False
         overlap = iou(boxes[best : best + 1], boxes)[0]
+        if labels is not None:
+            overlap = overlap * (labels == labels[best])
         linear = torch.where(overlap > threshold, 1 - overlap, 1.0)
         decay = linear if sigma is None else torch.exp(-overlap.square() / sigma)
         scores = torch.where(waiting, scores * decay, scores)

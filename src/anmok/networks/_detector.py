@@ -29,18 +29,19 @@ see `_region_svm`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from anmok.core.boxes import clip, nms_by_class
+from anmok.core.boxes import clip, nms_by_class, soft_nms
 from anmok.core.errors import UsageError
 from anmok.networks._interface import Accepts
 
 Target = Mapping[str, Tensor]
 Found = dict[str, Tensor]
 Sizes = Sequence[tuple[int, int]]
+Overlap = float | Literal["soft"]
 
 MOST_CANDIDATES = 1000  # of a picture go into suppression, the best first
 
@@ -60,7 +61,7 @@ class Detector(Protocol):
         """Scalars, float32, already weighed: their sum is what is descended."""
 
     def detect(
-        self, outputs: Any, sizes: Sizes | None = None, *, score: float = 0.05, nms: float = 0.6, limit: int = 100
+        self, outputs: Any, sizes: Sizes | None = None, *, score: float = 0.05, nms: Overlap = 0.6, limit: int = 100
     ) -> list[Found]:
         """Final boxes (K, 4), labels (K,), scores (K,) of each picture, the best first, K at most `limit`.
 
@@ -68,7 +69,8 @@ class Detector(Protocol):
             outputs: of `forward` in evaluation.
             sizes: height and width of what is picture in each input, where boxes are cut off; None: nowhere.
             score: what scores less is dropped. Average precision wants this low (0.001).
-            nms: intersection over union above which the lower score of two boxes of one class is dropped.
+            nms: intersection over union above which the lower score of two boxes of one class is dropped; "soft": it
+                decays instead (`anmok.core.boxes.soft_nms`), and goes where it falls below `score`.
             limit: the most boxes a picture.
         """
 
@@ -109,7 +111,7 @@ def padded(targets: Sequence[Target]) -> tuple[Tensor, Tensor, Tensor]:
 
 @torch.no_grad()
 def select(
-    boxes: Tensor, scores: Tensor, size: tuple[int, int] | None, *, score: float, nms: float, limit: int
+    boxes: Tensor, scores: Tensor, size: tuple[int, int] | None, *, score: float, nms: Overlap, limit: int
 ) -> Found:
     """The final answer for one picture from all candidates.
 
@@ -132,12 +134,16 @@ def select(
         chosen = clip(chosen, size)
     solid = (chosen[:, 2:] > chosen[:, :2]).all(1)
     chosen, values, label = chosen[solid], values[solid], label[solid]
-    kept = nms_by_class(chosen, values, label, nms)[:limit]
-    return {"boxes": chosen[kept], "labels": label[kept], "scores": values[kept]}
+    if nms == "soft":
+        kept, left = soft_nms(chosen, values, label, lowest=score, limit=limit)
+    else:
+        kept = nms_by_class(chosen, values, label, nms)[:limit]
+        left = values[kept]
+    return {"boxes": chosen[kept], "labels": label[kept], "scores": left}
 
 
 def select_all(
-    candidates: tuple[Tensor, Tensor], sizes: Sizes | None, *, score: float, nms: float, limit: int
+    candidates: tuple[Tensor, Tensor], sizes: Sizes | None, *, score: float, nms: Overlap, limit: int
 ) -> list[Found]:
     """`select` for a batch: boxes (N, A, 4) and scores (N, A, C)."""
     boxes, scores = candidates

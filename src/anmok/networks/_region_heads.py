@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anmok.core.boxes import decode, encode, iou
-from anmok.networks._detector import Found, Sizes, Target, select
+from anmok.networks._detector import Found, Overlap, Sizes, Target, select
 from anmok.networks._matching import match, sample
 
 STDS = (0.1, 0.1, 0.2, 0.2)  # of box deltas, as Faster R-CNN fixes them
@@ -171,7 +171,7 @@ class RegionHeads(nn.Module):
         return decode(deltas, torch.cat(answers.regions)[:, None])[:, 1:], answers.logits.softmax(1)[:, 1:]
 
     def detect(
-        self, answers: RegionAnswers, sizes: Sizes | None, *, score: float, nms: float, limit: int
+        self, answers: RegionAnswers, sizes: Sizes | None, *, score: float, nms: Overlap, limit: int
     ) -> list[Found]:
         """Final answers a picture."""
         counts = [len(own) for own in answers.regions]

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from anmok.core.boxes import decode, encode, iou
 from anmok.networks._closed_form import BoxRidge, Floats, Mined, SVMHead
-from anmok.networks._detector import Found, Sizes, Target, check_targets, select
+from anmok.networks._detector import Found, Overlap, Sizes, Target, check_targets, select
 from anmok.networks._interface import Accepts
 from anmok.networks._region_heads import choose
 from anmok.networks.fast_rcnn import given_regions
@@ -114,7 +114,7 @@ class RegionSVM(nn.Module):
 
     @torch.no_grad()
     def detect(
-        self, outputs: RegionFeatures, sizes: Sizes | None = None, *, score: float = 0.05, nms: float = 0.3,
+        self, outputs: RegionFeatures, sizes: Sizes | None = None, *, score: float = 0.05, nms: Overlap = 0.3,
         limit: int = 100,
     ) -> list[Found]:  # fmt: skip
         """See `Detector.detect`."""

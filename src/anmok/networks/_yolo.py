@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from anmok.core.errors import UsageError
-from anmok.networks._detector import Found, Sizes, Target, check_targets, select_all
+from anmok.networks._detector import Found, Overlap, Sizes, Target, check_targets, select_all
 from anmok.networks._interface import Accepts
 from anmok.networks._one_size import OneSize
 from anmok.networks._yolo_loss import Grid, corners, on_grid, yolo_loss
@@ -71,7 +71,7 @@ class YoloV1(nn.Module):
 
     @torch.no_grad()
     def detect(
-        self, outputs: Grid, sizes: Sizes | None = None, *, score: float = 0.05, nms: float = 0.5, limit: int = 100
+        self, outputs: Grid, sizes: Sizes | None = None, *, score: float = 0.05, nms: Overlap = 0.5, limit: int = 100
     ) -> list[Found]:
         """See `Detector.detect`."""
         return select_all(self.candidates(outputs), sizes, score=score, nms=nms, limit=limit)

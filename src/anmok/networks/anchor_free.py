@@ -29,7 +29,7 @@ from anmok.core.registry import register
 from anmok.networks import published
 from anmok.networks._assign import align
 from anmok.networks._card import Card, Paper, about
-from anmok.networks._detector import Found, Sizes, Target, check_targets, padded, select_all
+from anmok.networks._detector import Found, Overlap, Sizes, Target, check_targets, padded, select_all
 from anmok.networks._encoder import Encoder
 from anmok.networks._interface import Accepts, StageInfo
 from anmok.networks._pretrained import Source, initialize_convolutions, load, wants_published
@@ -174,7 +174,7 @@ class AnchorFree(nn.Module):
 
     @torch.no_grad()
     def detect(
-        self, outputs: Dense, sizes: Sizes | None = None, *, score: float = 0.05, nms: float = 0.6, limit: int = 100
+        self, outputs: Dense, sizes: Sizes | None = None, *, score: float = 0.05, nms: Overlap = 0.6, limit: int = 100
     ) -> list[Found]:
         """See `Detector.detect`."""
         return select_all(self.candidates(outputs), sizes, score=score, nms=nms, limit=limit)

@@ -20,7 +20,7 @@ from anmok.core.errors import UsageError
 from anmok.core.registry import register
 from anmok.networks import published
 from anmok.networks._card import Card, Paper, about
-from anmok.networks._detector import Found, Sizes, Target, check_targets
+from anmok.networks._detector import Found, Overlap, Sizes, Target, check_targets
 from anmok.networks._pretrained import Source, load, wants_published
 from anmok.networks._region_encoder import RegionEncoder, region_encoder
 from anmok.networks._region_heads import Predictor, RegionAnswers, RegionHeads
@@ -74,7 +74,7 @@ class FastRCNN(nn.Module):
 
     @torch.no_grad()
     def detect(
-        self, outputs: RegionAnswers, sizes: Sizes | None = None, *, score: float = 0.05, nms: float = 0.3,
+        self, outputs: RegionAnswers, sizes: Sizes | None = None, *, score: float = 0.05, nms: Overlap = 0.3,
         limit: int = 100,
     ) -> list[Found]:  # fmt: skip
         """See `Detector.detect`."""

@@ -21,7 +21,7 @@ from anmok.core.registry import register
 from anmok.networks import published
 from anmok.networks._anchors import published as published_anchors
 from anmok.networks._card import Card, Paper, about
-from anmok.networks._detector import Found, Sizes, Target, check_targets
+from anmok.networks._detector import Found, Overlap, Sizes, Target, check_targets
 from anmok.networks._interface import Accepts
 from anmok.networks._pretrained import Source, load, wants_published
 from anmok.networks._region_encoder import region_encoder
@@ -98,7 +98,13 @@ class FasterRCNN(nn.Module):
 
     @torch.no_grad()
     def detect(
-        self, outputs: TwoStage, sizes: Sizes | None = None, *, score: float = 0.05, nms: float = 0.5, limit: int = 100
+        self,
+        outputs: TwoStage,
+        sizes: Sizes | None = None,
+        *,
+        score: float = 0.05,
+        nms: Overlap = 0.5,
+        limit: int = 100,
     ) -> list[Found]:
         """See `Detector.detect`."""
         return self.roi_heads.detect(outputs.regions, sizes, score=score, nms=nms, limit=limit)

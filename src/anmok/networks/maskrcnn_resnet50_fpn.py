@@ -22,7 +22,7 @@ from anmok.core.registry import register
 from anmok.core.weights import Weights
 from anmok.networks import published
 from anmok.networks._card import Paper, about
-from anmok.networks._detector import Found, Sizes, Target, check_targets
+from anmok.networks._detector import Found, Overlap, Sizes, Target, check_targets
 from anmok.networks._pretrained import Source, load, wants_published
 from anmok.networks._region_heads import RegionAnswers
 from anmok.networks._rpn import Proposed, rpn_losses
@@ -136,7 +136,13 @@ class MaskRCNN(nn.Module):
 
     @torch.no_grad()
     def detect(
-        self, outputs: WithMasks, sizes: Sizes | None = None, *, score: float = 0.05, nms: float = 0.5, limit: int = 100
+        self,
+        outputs: WithMasks,
+        sizes: Sizes | None = None,
+        *,
+        score: float = 0.05,
+        nms: Overlap = 0.5,
+        limit: int = 100,
     ) -> list[Found]:
         """See `Detector.detect`; also `masks`, bool (K, H, W)."""
         from torchvision.models.detection.roi_heads import paste_masks_in_image

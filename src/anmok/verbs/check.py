@@ -31,8 +31,9 @@ from anmok.tasks.recipe import choose_preparation, choose_recipe, choose_transfe
 from anmok.verbs.check_page import write_check_page
 from anmok.verbs.check_targets import SeenTargets, are_pairs, decode_pairs, look_at_targets, read_masks
 from anmok.verbs.setting import named_after
-from anmok.verbs.settings import CheckSettings, TrainSettings
+from anmok.verbs.settings import CheckSettings
 from anmok.verbs.terminal import Terminal
+from anmok.verbs.train_settings import TrainSettings
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ from anmok.verbs.contest import Contest, contest, contesting
 from anmok.verbs.knife import Knife
 from anmok.verbs.probe import probe
 from anmok.verbs.scatter import draw_scatter
-from anmok.verbs.settings import AUTO, CompareSettings
+from anmok.verbs.setting import AUTO
+from anmok.verbs.settings import CompareSettings
 from anmok.verbs.terminal import Terminal
 
 LONGEST_S = 300  # for one network's measurements

@@ -64,7 +64,7 @@ def generate(subject: Subject | str | Path, *, quiet: bool = True, **settings: A
 
     Args:
         subject: a run that generates, or of a VAE, its folder, or a shipped generator's file.
-        settings: see `anmok.verbs.settings.GenerateSettings`.
+        settings: see `anmok.verbs.generate_settings.GenerateSettings`.
 
     Raises:
         UsageError: the run draws nothing, or a setting does not fit it.

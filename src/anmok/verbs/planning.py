@@ -22,9 +22,10 @@ from anmok.engine.runfolder import RunFolder
 from anmok.tasks._kind import TASKS, Kind, Model, Plan
 from anmok.tasks.copies import Copies, look_for_copies
 from anmok.verbs import card as cards
-from anmok.verbs.settings import AUTO, TrainSettings
+from anmok.verbs.setting import AUTO
 from anmok.verbs.settings_file import read_settings_file
 from anmok.verbs.terminal import Terminal
+from anmok.verbs.train_settings import TrainSettings
 
 FINGERPRINT = "state/fingerprint.json"
 SHRUNK = 0.5  # of a split must be left when copies are kept together, else likeness says nothing about copies

@@ -13,9 +13,9 @@ from anmok.core.errors import UsageError
 from anmok.core.files import write_json
 from anmok.verbs.run import Run
 from anmok.verbs.setting import named_after
-from anmok.verbs.settings import TrainSettings
 from anmok.verbs.terminal import Terminal
 from anmok.verbs.train import train
+from anmok.verbs.train_settings import TrainSettings
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,6 +16,9 @@ from anmok.core.errors import UsageError, nearest
 Share = Annotated[float, Field(ge=0, lt=1)]
 Wish = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+
+AUTO = "auto"
+TaskName = Literal["classify", "multilabel", "segment", "detect", "reconstruct", "generate", "translate"]
 
 WEIGHTS = "Of a network by its name: imagenet (downloads), random; default: published ones that are here already."
 

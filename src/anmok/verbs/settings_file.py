@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from anmok.core.errors import UsageError
-from anmok.verbs.settings import TrainSettings
+from anmok.verbs.train_settings import TrainSettings
 
 LARGEST = 1 << 20  # bytes; a settings file has a few hundred
 

@@ -26,9 +26,9 @@ from anmok.verbs.planning import TrainingPlan, new_plan, save_plan, saved_plan
 from anmok.verbs.reporting import write_training_report
 from anmok.verbs.run import Run
 from anmok.verbs.setting import named_after
-from anmok.verbs.settings import TrainSettings
 from anmok.verbs.tensorboard import TensorBoard, tensorboard_is_here
 from anmok.verbs.terminal import Terminal, figures_line
+from anmok.verbs.train_settings import TrainSettings
 
 
 def train(
@@ -47,7 +47,7 @@ def train(
             for segmentation; else `net` by name.
         quiet: nothing in the terminal.
         callbacks: listeners, see `anmok.engine.callbacks`.
-        settings: see `anmok.verbs.settings.TrainSettings`; the flags of `anmok train` have the same names.
+        settings: see `anmok.verbs.train_settings.TrainSettings`; the flags of `anmok train` have the same names.
 
     Raises:
         UsageError: a setting does not fit.

@@ -1,6 +1,8 @@
 """A shipped detector answers as the network does, from the file to boxes in the original's pixels."""
 
+import math
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from anmok.core.preparation import Preparation
 from anmok.data.stores import PathPictures
 from anmok.engine.devices import choose
 from anmok.networks import build
+from anmok.networks._detector import select
 from anmok.ship.artefact import Artefact, Manifest
 from anmok.ship.gate import compare
 from anmok.ship.graph import to_onnx
@@ -47,7 +50,11 @@ def files(tmp_path: Path) -> list[str]:
     return [str(tmp_path / name) for name in ("wide.png", "tall.jpg", "broken.png", "turned.jpg")]
 
 
-def test_it_answers_as_the_network_does_in_upright_pixels(model: Detect, files: list[str]) -> None:
+@pytest.mark.parametrize("nms", [0.6, "soft"])
+def test_it_answers_as_the_network_does_in_upright_pixels(
+    model: Detect, files: list[str], nms: float | Literal["soft"]
+) -> None:
+    model.nms = nms
     cargo = Detection().cargo(model)
     graph = to_onnx(cargo.network, model.preparation, cargo.outputs)
     shipped = Model(Artefact(Manifest("detect", "tiny", model.preparation, OUTPUTS, cargo.answers), graph))
@@ -78,6 +85,18 @@ def test_answers_come_in_order_whatever_the_batch(model: Detect, files: list[str
             if answer.error is None:
                 assert answer.labels == alone[file].labels
                 np.testing.assert_allclose(answer.boxes, alone[file].boxes, atol=1e-2)
+
+
+def test_soft_suppression_lets_the_second_of_two_near_objects_live() -> None:
+    """Two boxes overlap by 6 / 14: above 0.4 the hard form drops the second, the soft one lets it lose certainty."""
+    boxes = torch.tensor([[0.0, 0, 10, 8], [4, 0, 14, 8], [40, 0, 50, 8]])
+    scores = torch.tensor([[0.9, 0.0], [0.8, 0.0], [0.1, 0.7]])
+    hard = select(boxes, scores, None, score=0.2, nms=0.4, limit=9)
+    soft = select(boxes, scores, None, score=0.2, nms="soft", limit=9)
+    assert hard["scores"].tolist() == pytest.approx([0.9, 0.7]) and hard["labels"].tolist() == [0, 1]
+    left = 0.8 * math.exp(-((6 / 14) ** 2) / 0.5)
+    assert soft["scores"].tolist() == pytest.approx([0.9, 0.7, left]) and soft["labels"].tolist() == [0, 1, 0]
+    assert len(select(boxes, scores, None, score=0.6, nms="soft", limit=9)["scores"]) == 2  # judged by what is left
 
 
 def test_detectors_that_look_twice_are_not_shipped_yet() -> None:

@@ -13,8 +13,8 @@ from anmok.tasks.segment.choosing import choose_preparation, new_plan, starting_
 from anmok.tasks.segment.looking import Seen, look
 from anmok.tasks.segment.naming import background_of, sided
 from anmok.tasks.segment.recipe import SegmentRecipe, choose_recipe
-from anmok.verbs.settings import TrainSettings
 from anmok.verbs.terminal import Terminal
+from anmok.verbs.train_settings import TrainSettings
 
 
 def seen(*sizes: tuple[int, int], width: float = 0.3, channels: int = 3) -> Seen:

@@ -83,7 +83,7 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     recipe = recipe.but(
         arguments=form.arguments, nms=form.nms, optimizer=form.optimizer, learning_rate=form.learning_rate,
         batch=min(form.batch or recipe.batch, recipe.batch),
-    ).asked(asked)  # fmt: skip
+    ).asked(asked, "nms")  # fmt: skip
     return Plan(prepared, recipe, notes)
 
 
@@ -152,7 +152,7 @@ def opened(card: Mapping[str, Any], devices: Devices, network: nn.Module | None)
         arguments = {**card["network"]["arguments"], **card["recipe"].get("arguments", {})}
         network = _built(card["network"]["name"], len(card["classes"]), preparation, **arguments)
     model = Detect(network, card["classes"], preparation, devices)
-    model.nms = float(card["recipe"]["nms"])
+    model.nms = card["recipe"]["nms"]
     model.threshold = float(card.get("threshold", model.threshold))
     return model
 

@@ -21,6 +21,7 @@ from anmok.data.proposals import Search
 from anmok.engine.devices import Devices
 from anmok.metrics.coco import coco_figures
 from anmok.metrics.detection import Answer
+from anmok.networks._detector import Overlap
 from anmok.tasks.detect.explaining import box_scores
 from anmok.tasks.detect.recipe import DetectRecipe
 from anmok.tasks.detect.stages import plans
@@ -62,7 +63,7 @@ class Detect:
         self.classes, self.preparation, self.devices = tuple(classes), preparation, devices
         self.recipe, self.train, self.val = recipe, train, val
         self.threshold = 0.3
-        self.nms = NMS if recipe is None else recipe.nms
+        self.nms: Overlap = NMS if recipe is None else recipe.nms
         self.search = Search.for_squares(preparation.size) if getattr(network, "takes_regions", False) else None
         self._normalise = Normalise(preparation)
 

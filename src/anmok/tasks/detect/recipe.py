@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from anmok.data.augment import Augment
+from anmok.networks._detector import Overlap
 from anmok.tasks.recipe import Descent
 
 PASSES = 90_000  # pictures of 128 × 128 pixels, so many times seen in all: what a network from scratch needs
@@ -25,11 +26,12 @@ class DetectRecipe(Descent):
     """How a detector is trained.
 
     Args:
-        nms: overlap above which the lower score of two answered boxes of one class is dropped.
+        nms: overlap above which the lower score of two answered boxes of one class is dropped; "soft": it decays
+            instead.
         arguments: of the network, beside classes and channels.
     """
 
-    nms: float = 0.6
+    nms: Overlap = 0.6
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     @property
