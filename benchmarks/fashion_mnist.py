@@ -9,6 +9,7 @@ split is read by both only at the end. See README.md beside this file for the pe
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import platform
@@ -46,9 +47,11 @@ def anmok(data: Path, seed: int, folder: Path, flags: list[str]) -> dict[str, An
     run = json.loads(text)
     card = json.loads((Path(run["run"]) / "card.json").read_text())
     accuracy = run["metrics"]["test"]["accuracy"]["value"]
+    with (Path(run["run"]) / "results.csv").open(newline="") as file:
+        epochs = [{name: float(row[name]) for name in ("seconds", "val_accuracy")} for row in csv.DictReader(file)]
     return {
         "accuracy": accuracy, "process_s": seconds, "training_s": card["seconds"], "peak_mib": peak,
-        "parts": card["seconds_by_part"], "recipe": card["recipe"], "machine": card["machine"],
+        "epochs": epochs, "parts": card["seconds_by_part"], "recipe": card["recipe"], "machine": card["machine"],
         "versions": card["versions"],
     }  # fmt: skip
 
