@@ -51,8 +51,8 @@ def anmok(data: Path, seed: int, folder: Path, flags: list[str]) -> dict[str, An
         epochs = [{name: float(row[name]) for name in ("seconds", "val_accuracy")} for row in csv.DictReader(file)]
     return {
         "accuracy": accuracy, "process_s": seconds, "training_s": card["seconds"], "peak_mib": peak,
-        "epochs": epochs, "parts": card["seconds_by_part"], "recipe": card["recipe"], "machine": card["machine"],
-        "versions": card["versions"],
+        "forecast_s": card["seconds_forecast"], "epochs": epochs, "parts": card["seconds_by_part"],
+        "recipe": card["recipe"], "machine": card["machine"], "versions": card["versions"],
     }  # fmt: skip
 
 

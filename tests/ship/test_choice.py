@@ -70,7 +70,7 @@ def test_no_decision_changes_within_the_slack():
 def test_the_slack_follows_the_deviation_of_the_first_twos_difference():
     exact = {"logits": np.array([[4.0, 1.0, 0.0], [0.0, 2.0, 1.0]])}
     fast = {"logits": exact["logits"] + [[0.1, -0.1, 9.0], [5.0, 5.0, 5.0]]}  # moving all alike changes nothing
-    assert ClassAnswers(SETTINGS).slack(fast, exact) == pytest.approx(2.5 * (0.2**2 / 2) ** 0.5)
+    assert ClassAnswers(SETTINGS).slack(fast, exact) == pytest.approx(2 * (0.2**2 / 2) ** 0.5)
     assert ClassAnswers(SETTINGS).slack({"logits": np.ones((4, 1))}, {"logits": np.zeros((4, 1))}) == 0
 
 

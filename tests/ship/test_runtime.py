@@ -91,7 +91,7 @@ def rewritten(artefact, path, change):
     """The same model with another manifest."""
     from anmok.ship.container import CARD, MANIFEST, seal
 
-    values = artefact.manifest.to_json()
+    values = json.loads(json.dumps(artefact.manifest.to_json()))  # of its own: others use the artefact too
     change(values)
     seal(path, {MANIFEST: json.dumps(values).encode(), CARD: b"", **artefact.graph.members()})
     return path

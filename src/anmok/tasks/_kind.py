@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from torch import Tensor, nn
 
 from anmok.core import task as engine
@@ -103,6 +104,17 @@ class Drawing(Protocol):
 
     def canvas(self, model: Any) -> Canvas:
         """What draws them. Raises `UsageError` where a model like this one cannot."""
+
+
+@runtime_checkable
+class Overlaid(Protocol):
+    """A kind whose answers are drawn over the pictures they were given for, where a folder is written."""
+
+    def overlays(self, to: Path | None) -> bool:
+        """Whether `PredictSettings.to` names such a folder."""
+
+    def overlay(self, pixels: np.ndarray, answer: Prediction) -> np.ndarray:
+        """The answer over the picture, uint8 (H, W, C): uint8 (h, w, 3)."""
 
 
 @runtime_checkable

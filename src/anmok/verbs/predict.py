@@ -12,9 +12,9 @@ from torch import nn
 from anmok.core.pictures import load_picture
 from anmok.core.preparation import Preparation, centre_crop
 from anmok.core.types import Prediction
-from anmok.tasks._kind import TASKS
-from anmok.verbs.places import answers_for
-from anmok.verbs.respondent import Respondent, ShippedRespondent
+from anmok.tasks._kind import TASKS, Overlaid
+from anmok.verbs.places import Answer, answers_for
+from anmok.verbs.respondent import Respondent, ShippedRespondent, overlaid
 from anmok.verbs.settings import PredictSettings
 from anmok.verbs.shipped import is_shipped
 from anmok.verbs.subject import Subject
@@ -57,8 +57,12 @@ def predict(
     asked.refuse_foreign(kind.name)
     answers: list[Prediction] = []
 
+    answer: Answer = respondent.answers
+    if isinstance(kind, Overlaid) and kind.overlays(asked.to):
+        answer = overlaid(kind, answer)
+
     def kept() -> Iterator[Prediction]:
-        for found in answers_for(pictures, respondent.answers, terminal.say):
+        for found in answers_for(pictures, answer, terminal.say):
             answers.append(found)
             yield found
 

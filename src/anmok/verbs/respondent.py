@@ -13,8 +13,10 @@ from torch import nn
 from anmok.core.errors import UsageError
 from anmok.core.types import Pictures, Prediction
 from anmok.ship.runtime import load_model
+from anmok.tasks._kind import Kind, Overlaid
 from anmok.verbs.export import cargo_of, in_float32
 from anmok.verbs.opened import OpenedRun, subject_of
+from anmok.verbs.places import Answer
 from anmok.verbs.prepared import MANY, TORCH, Prepared, find, key_of, of_file, settled
 from anmok.verbs.preparing import prepare, seen_before
 from anmok.verbs.question import asking
@@ -87,8 +89,9 @@ class Respondent:
 
     @property
     def _draws(self) -> bool:
-        """Whether answers are drawn into a folder: what computes without torch sees no picture as it was."""
-        return self._asked.to is not None and not self._asked.to.suffix
+        """Whether answers are pictures beside those they were given for, which what computes without torch forgets."""
+        into_folder = self._asked.to is not None and not self._asked.to.suffix
+        return into_folder and not isinstance(self._one.kind, Overlaid)
 
     def answers(self, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str]) -> Iterator[Prediction]:
         """One prediction a picture, in order. Many pictures may come in one question, or one after the other."""
@@ -121,6 +124,17 @@ class Respondent:
         """Make what is asked for the second time ready to start sooner the third."""
         if self._may_choose and self._memory.ready is None and (key := self._key) and seen_before(key):
             prepare(self._one, key, self._terminal)
+
+
+def overlaid(kind: Kind, answer: Answer) -> Answer:
+    """The same answers, each drawn over its picture, which is read once more for that."""
+    assert isinstance(kind, Overlaid)
+
+    def answers(pictures: Pictures, locators: Sequence[str | int], names: Sequence[str]) -> Iterator[Prediction]:
+        for locator, one in zip(locators, answer(pictures, locators, names), strict=True):
+            yield one if one.error else replace(one, picture=kind.overlay(pictures.read(locator), one))
+
+    return answers
 
 
 def _kept_under(subject: object) -> str | Path | None:

@@ -168,6 +168,7 @@ def _write_end(
         "stopped": outcome.stopped,
         "seconds": round(outcome.seconds, 2),
         "seconds_by_part": {name: round(seconds, 3) for name, seconds in outcome.parts.items()},
+        "seconds_forecast": _forecast(outcome),
         **kept,
         "weights_sha256": sha256_of(folder.best),
         "metrics": figures,
@@ -183,3 +184,8 @@ def _known(figures: Mapping[str, Interval]) -> dict[str, dict[str, Any]]:
                for part, value in figure.items()}
         for name, figure in plain.items()
     }  # fmt: skip
+
+
+def _forecast(outcome: Outcome) -> float | None:
+    """What was foretold of the first stage at its full length, before its first step: seconds without evaluations."""
+    return None if outcome.forecast is None else round(outcome.forecast.seconds_total, 2)

@@ -9,17 +9,19 @@ import pytest
 import torch
 from PIL import Image
 
+import anmok
 from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
 from anmok.data.stores import PathPictures
 from anmok.engine.devices import choose
 from anmok.networks import build
 from anmok.networks._detector import select
-from anmok.ship.artefact import Artefact, Manifest
+from anmok.ship.artefact import Artefact, Manifest, write_artefact
 from anmok.ship.gate import compare
 from anmok.ship.graph import to_onnx
 from anmok.ship.runtime import Model
 from anmok.tasks.detect import Detect, Detection
+from anmok.tasks.detect.drawing import TRUE
 from anmok.tasks.detect.shipping import OUTPUTS
 from anmok.verbs.settings import PredictSettings
 from anmok.verbs.shipped import shipped_answers
@@ -85,6 +87,24 @@ def test_answers_come_in_order_whatever_the_batch(model: Detect, files: list[str
             if answer.error is None:
                 assert answer.labels == alone[file].labels
                 np.testing.assert_allclose(answer.boxes, alone[file].boxes, atol=1e-2)
+
+
+def test_a_folder_holds_the_boxes_drawn_whoever_answers(model: Detect, files: list[str], tmp_path: Path) -> None:
+    cargo = Detection().cargo(model)
+    graph = to_onnx(cargo.network, model.preparation, cargo.outputs)
+    shipped = tmp_path / "tiny.anmok"
+    write_artefact(shipped, Artefact(Manifest("detect", "tiny", model.preparation, OUTPUTS, cargo.answers), graph))
+    found = anmok.predict(str(shipped), files, to=tmp_path / "out")
+    assert [one.error is None for one in found] == ["broken" not in file for file in files]
+    drawn = sorted(path.name for path in (tmp_path / "out" / "overlays").iterdir())
+    assert drawn == ["tall.jpg", "turned.jpg", "wide.jpg"]
+    with Image.open(tmp_path / "out" / "overlays" / "turned.jpg") as upright:
+        assert upright.height > upright.width  # drawn over the picture as a person sees it
+        seen = np.asarray(upright.convert("RGB")).astype(int)
+    assert (np.abs(seen - np.array(TRUE)).sum(2) < 60).any()  # in the colour of boxes
+    rows = (tmp_path / "out" / "boxes.csv").read_text().splitlines()
+    boxes = sum(len(one.labels) for one in found if one.labels is not None)
+    assert boxes and len(rows) == 1 + boxes + 1  # the head, the boxes, and the broken file's error
 
 
 def test_soft_suppression_lets_the_second_of_two_near_objects_live() -> None:

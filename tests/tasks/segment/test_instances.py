@@ -59,7 +59,7 @@ def test_touching_discs_come_apart_in_answers() -> None:
     picture = np.stack([red, 0 * red, 0 * red], 2).astype(np.uint8)
     for fit, size in (("window", 32), ("pad", 64)):
         one = model(size, fit, BySeam(), seams=True)
-        (found,) = answers(one, ArrayPictures(picture[None], "discs"), [0], ["discs"], batch=1, overlays=True)
+        (found,) = answers(one, ArrayPictures(picture[None], "discs"), [0], ["discs"], batch=1)
         assert set(np.unique(found.mask)) == {0, 1} and found.classes == CLASSES
         assert found.objects.max() == 2
         assert match_objects(objects, found.objects).matches == 2

@@ -11,7 +11,7 @@ from anmok.core.registry import register
 from anmok.core.types import Prediction
 from anmok.ship.answers import Asked
 
-_DEVIATIONS = 2.5  # docs/decisions/0011 says what fewer and more would cost
+_DEVIATIONS = 2.0  # docs/decisions/0011 says what fewer and more would cost
 
 
 @register("answers", name="classify")

@@ -19,7 +19,7 @@ from anmok.report.content import ReportContent
 from anmok.tasks._kind import Asked, Inquiry, Plan, Voice
 from anmok.tasks._shipping import Cargo
 from anmok.tasks.detect import choosing, history
-from anmok.tasks.detect.answering import answers, wants_overlays, write
+from anmok.tasks.detect.answering import answers, overlay, wants_overlays, write
 from anmok.tasks.detect.drawing import truth
 from anmok.tasks.detect.duel import judged
 from anmok.tasks.detect.learning import Detect
@@ -93,9 +93,16 @@ class Detection:
     def answers(
         self, model: Detect, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], asked: Asked
     ) -> Iterator[Prediction]:
-        """Boxes in the pictures' own pixels; overlays where a folder is written."""
-        least, batch = asked.reject_below, min(asked.batch, choosing.AT_ONCE)
-        return answers(model, pictures, locators, names, batch, least, wants_overlays(asked.to))
+        """Boxes in the pictures' own pixels."""
+        return answers(model, pictures, locators, names, min(asked.batch, choosing.AT_ONCE), asked.reject_below)
+
+    def overlays(self, to: Path | None) -> bool:
+        """See `anmok.tasks._kind.Overlaid`."""
+        return wants_overlays(to)
+
+    def overlay(self, pixels: np.ndarray, answer: Prediction) -> np.ndarray:
+        """The boxes over the picture."""
+        return overlay(pixels, answer)
 
     def write(self, to: Path, answers: Iterable[Prediction], asked: Asked) -> None:
         """A table of boxes, COCO's results, or a folder with overlays."""

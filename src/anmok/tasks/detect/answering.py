@@ -24,7 +24,7 @@ from anmok.core.types import Pictures, Prediction
 from anmok.data.lasting_pool import lasting_pool
 from anmok.metrics.detection import Answer
 from anmok.report.box_tables import write_boxes
-from anmok.tasks.detect.drawing import answered, tinted
+from anmok.tasks.detect.drawing import TRUE, drawn, tinted
 from anmok.tasks.detect.learning import Detect
 from anmok.tasks.detect.measuring import original, placed, prediction
 from anmok.tasks.files import FileNames, save_picture
@@ -32,17 +32,17 @@ from anmok.tasks.files import FileNames, save_picture
 
 def answers(
     model: Detect, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], batch: int,
-    threshold: float | None = None, overlays: bool = False,
+    threshold: float | None = None,
 ) -> Iterator[Prediction]:  # fmt: skip
-    """One prediction a picture, in order: its boxes in the original's pixels; `overlays`: drawn over it too."""
+    """One prediction a picture, in order: its boxes in the original's pixels."""
     model.network.eval()
     least = model.threshold if threshold is None else threshold
     with lasting_pool(pictures, Seen(model.preparation)) as pool:
-        decoded = zip(locators, names, pool.map(locators), strict=True)
+        decoded = zip(names, pool.map(locators), strict=True)
         while chunk := list(islice(decoded, batch)):
-            good = [one for _, _, one in chunk if isinstance(one, Decoded)]
+            good = [one for _, one in chunk if isinstance(one, Decoded)]
             found = iter(_asked(model, good, least)) if good else iter(())
-            for locator, name, one in chunk:
+            for name, one in chunk:
                 if isinstance(one, PictureError):
                     yield Prediction(name, error=one.brief)
                     continue
@@ -50,13 +50,15 @@ def answers(
                 told = prediction(name, answer, model.classes, least)
                 if masks is not None:
                     told = replace(told, objects=owners(masks, model.preparation, one.original_size))
-                if overlays:
-                    told = replace(told, picture=_overlay(pictures.read(locator), answer, model.classes, told.objects))
                 yield told
 
 
-def _overlay(pixels: np.ndarray, answer: Answer, classes: Sequence[str], objects: np.ndarray | None) -> np.ndarray:
-    return answered(pixels if objects is None else tinted(pixels, objects), answer, classes)
+def overlay(pixels: np.ndarray, answer: Prediction) -> np.ndarray:
+    """The boxes over the picture, and the objects where they have outlines; see `anmok.tasks._kind.Overlaid`."""
+    assert answer.labels is not None and answer.scores is not None
+    words = [f"{label} {score:.0%}" for label, score in zip(answer.labels, answer.scores, strict=True)]
+    seen = pixels if answer.objects is None else tinted(pixels, answer.objects)
+    return drawn(seen, answer.boxes, words, [TRUE] * len(words))
 
 
 def _asked(

@@ -17,7 +17,7 @@ from anmok.tasks._kind import Asked, Inquiry, Plan, Voice
 from anmok.tasks._shipping import Cargo
 from anmok.tasks.duel import Duel
 from anmok.tasks.segment import choosing
-from anmok.tasks.segment.answering import answers
+from anmok.tasks.segment.answering import answers, overlay
 from anmok.tasks.segment.augmentation import draw_augmentation
 from anmok.tasks.segment.colours import overlaid
 from anmok.tasks.segment.duel import judged
@@ -87,8 +87,16 @@ class Segmentation:
     def answers(
         self, model: Segment, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], asked: Asked
     ) -> Iterator[Prediction]:
-        """Class maps in the pictures' own size; overlays where a folder is written."""
-        return answers(model, pictures, locators, names, asked.batch, wants_overlays(asked.to))
+        """Class maps in the pictures' own size."""
+        return answers(model, pictures, locators, names, asked.batch)
+
+    def overlays(self, to: Path | None) -> bool:
+        """See `anmok.tasks._kind.Overlaid`."""
+        return wants_overlays(to)
+
+    def overlay(self, pixels: np.ndarray, answer: Prediction) -> np.ndarray:
+        """The class map over the picture, objects outlined."""
+        return overlay(pixels, answer.mask, answer.objects)
 
     def cargo(self, model: Segment) -> Cargo:
         """The network up to each pixel's probabilities, and how class maps are made of these."""

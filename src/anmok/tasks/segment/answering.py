@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -20,21 +19,16 @@ OVERLAY_SIDE = 1600  # pixels: an overlay is for looking at; the class map has e
 
 
 def answers(
-    model: Segment, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], batch: int,
-    overlays: bool = False,
-) -> Iterator[Prediction]:  # fmt: skip
-    """One prediction a picture, in order: its class map, its objects, and each class's share of the pixels.
-
-    `overlays`: the class map over the picture too, as `Prediction.picture`.
-    """
+    model: Segment, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], batch: int
+) -> Iterator[Prediction]:
+    """One prediction a picture, in order: its class map, its objects, and each class's share of the pixels."""
     for found in class_maps(model, pictures, locators, batch):
         if found.error is not None:
             yield Prediction(names[found.position], error=found.error.brief)
             continue
-        assert found.mask is not None and found.pixels is not None
+        assert found.mask is not None
         told = ClassMap(found.mask, found.inside)
-        one = answer(names[found.position], told, model.classes, background_of(model.classes))
-        yield replace(one, picture=overlay(found.pixels, found.mask, one.objects)) if overlays else one
+        yield answer(names[found.position], told, model.classes, background_of(model.classes))
 
 
 def overlay(
