@@ -39,7 +39,8 @@ Pair = tuple[int, int]
 def by_matrix_products(networks: Iterable[nn.Module]) -> Iterator[None]:
     """While this lasts, these networks' convolutions learn as above wherever bf16 is computed and maps are small.
 
-    Layers with groups, dilation, `output_padding` or padding other than zeros stay as they are. Answers do not change.
+    Layers with groups, dilation, `output_padding` or padding other than zeros stay as they are, and so do answers that
+    nothing learns from.
     """
     changed = [layer for network in networks for layer in network.modules() if _plain(layer)]
     for layer in changed:
@@ -161,8 +162,8 @@ def _plain(layer: nn.Module) -> bool:
 
 
 def _worth_it(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor, channels: int, places: int) -> bool:
-    """Whether the kernel learns here, in bf16, on maps of few places with enough channels."""
-    learns = torch.is_grad_enabled() and layer.weight.requires_grad
+    """Whether something learns from here on, in bf16, on maps of few places with enough channels."""
+    learns = torch.is_grad_enabled() and (layer.weight.requires_grad or x.requires_grad)
     half = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
     return learns and half and x.ndim == 4 and (places <= FEW or (places <= SMALL and channels >= MANY))
 
