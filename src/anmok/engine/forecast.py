@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -35,6 +35,10 @@ class Forecast:
     seconds_evaluate: float | None
     seconds_total: float
     bytes_peak: int
+
+    def seconds_of(self, steps: int, batches: int) -> float:
+        """Seconds of so many steps, with an evaluation after every `batches` of them and at the end."""
+        return steps * self.seconds_per_step + (self.seconds_evaluate or 0.0) * math.ceil(steps / max(1, batches))
 
 
 def forecast(
@@ -66,8 +70,8 @@ def forecast(
             start = perf_counter()
             stage.evaluate()
             seconds_evaluate = perf_counter() - start
-    total = steps * seconds_per_step + (seconds_evaluate or 0.0) * math.ceil(steps / max(1, len(stage.batches)))
-    return Forecast(seconds_per_step, seconds_evaluate, total, peak_memory(device))
+    found = Forecast(seconds_per_step, seconds_evaluate, 0.0, peak_memory(device))
+    return replace(found, seconds_total=found.seconds_of(steps, len(stage.batches)))
 
 
 def _measure(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from anmok.core.task import Stage
 from anmok.core.types import Batch
@@ -49,6 +50,7 @@ def plan_stage(stage: Stage, session: Session, trial: Callable[[Batch, int], Non
         weights = [plan.weight for plan in session.task.stages()[position.plan :]]
         seconds = (options.time_s - session.seconds) * _MARGIN * weights[0] / sum(weights)
         position.total = session.devices.agree(planned_steps(measured, seconds, batches, stage.epochs))
+        measured = replace(measured, seconds_total=measured.seconds_of(position.total, batches))
     if session.leading:
         session.message(_told(measured, position.total, stage))
     return measured
@@ -56,11 +58,9 @@ def plan_stage(stage: Stage, session: Session, trial: Callable[[Batch, int], Non
 
 def _told(measured: Forecast, steps: int, stage: Stage) -> str:
     """The forecast in a sentence, before the first step."""
-    seconds = steps * measured.seconds_per_step + (measured.seconds_evaluate or 0.0) * steps / max(
-        1, len(stage.batches)
-    )
     memory = f", at most about {measured.bytes_peak / 2**20:,.0f} MiB of memory" if measured.bytes_peak else ""
-    return f"forecast: {spoken(seconds)} for {steps:,} steps ({steps / len(stage.batches):.3g} epochs){memory}"
+    epochs = steps / len(stage.batches)
+    return f"forecast: {spoken(measured.seconds_total)} for {steps:,} steps ({epochs:.3g} epochs){memory}"
 
 
 def _replan(session: Session, batches: int) -> None:

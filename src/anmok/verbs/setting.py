@@ -35,6 +35,17 @@ def duration(text: str | float | None) -> float | None:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def overlap(value: object) -> object:
+    """An overlap above which one of two boxes goes, 0 to 1, or `soft`."""
+    try:
+        known = value is None or value == "soft" or 0 <= float(str(value)) <= 1
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError("an overlap from 0 to 1, such as 0.6, or soft")
+    return value
+
+
 def listed(value: object) -> object:
     """Numbers or names as one text, `3,7,20`, where Python gave a list, a range or a number."""
     if isinstance(value, (list, tuple, range)):

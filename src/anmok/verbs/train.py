@@ -187,5 +187,5 @@ def _known(figures: Mapping[str, Interval]) -> dict[str, dict[str, Any]]:
 
 
 def _forecast(outcome: Outcome) -> float | None:
-    """What was foretold of the first stage at its full length, before its first step: seconds without evaluations."""
+    """What was foretold of the first stage before its first step, in seconds."""
     return None if outcome.forecast is None else round(outcome.forecast.seconds_total, 2)

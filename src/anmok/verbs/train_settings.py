@@ -15,6 +15,7 @@ from anmok.verbs.setting import (
     TaskName,
     duration,
     only,
+    overlap,
     plain_name,
 )
 
@@ -70,7 +71,7 @@ class TrainSettings(DataSettings):
         "segment", default=None,
         description="Learn on windows of large pictures, answer tile by tile; default: by the structures' size.",
     )  # fmt: skip
-    nms: Annotated[float, Field(ge=0, le=1)] | Literal["soft"] | None = only(
+    nms: Annotated[float | Literal["soft"] | None, BeforeValidator(overlap)] = only(
         "detect", default=None,
         description="Overlap above which the less sure of two boxes of one class goes; soft: it loses certainty "
         "instead; default: 0.6, or what the detector's paper has.",

@@ -6,11 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
 from anmok.data.prepare import prepare
 from anmok.data.samples.scenes import scenes
 from anmok.tasks.detect.choosing import AT_ONCE, watched
 from anmok.tasks.detect.recipe import ANY, MOST, DetectRecipe, choose_recipe
+from anmok.verbs.train_settings import TrainSettings
 
 
 def test_fewer_pictures_are_seen_more_often_and_a_time_ends_the_run_instead_of_epochs() -> None:
@@ -40,3 +42,15 @@ def test_not_more_is_judged_after_each_epoch_than_a_share_of_what_is_learned(
     assert len(shown) == judged and all(np.array_equal(whole[name], pixels) for name, pixels in shown)
     first, last = (entries[k].id for k in (train, -1))
     assert {first, last} <= {name for name, _ in shown}
+
+
+@pytest.mark.parametrize(("given", "kept"), [("0.45", 0.45), (0.3, 0.3), ("soft", "soft"), (None, 0.6)])
+def test_how_boxes_are_suppressed_is_a_choice(given: object, kept: object) -> None:
+    asked = TrainSettings.of(nms=given)
+    assert choose_recipe(100, 96, True).asked(asked, "nms").nms == kept
+
+
+@pytest.mark.parametrize("given", ["hard", "1.5", -0.1, True])
+def test_what_is_no_overlap_is_refused_in_words(given: object) -> None:
+    with pytest.raises(UsageError, match=r"--nms does not fit.*0 to 1.*soft"):
+        TrainSettings.of(nms=given)
