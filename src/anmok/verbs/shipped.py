@@ -54,11 +54,14 @@ def shipped_answers(
         threshold: certainty below which an answer is not `sure`; None: the model's own.
     """
     if model.preparation.fit == "window":
-        for name, (_, found) in zip(names, whole_pictures(pictures, locators), strict=True):
+        for position, found in whole_pictures(pictures, locators):
+            name = names[position]
             if isinstance(found, PictureError):
                 yield _refused(name, found)
-            else:
-                yield model.answer_whole(found, Asked(name, (found.shape[0], found.shape[1])), top)
+                continue
+            whole = model.answer_whole(found, Asked(name, (found.shape[0], found.shape[1])), top)
+            del found  # a large picture goes before its answer is drawn and written
+            yield whole
         return
     with lasting_pool(pictures, Seen(model.preparation)) as pool:
         decoded = zip(names, pool.map(locators), strict=True)

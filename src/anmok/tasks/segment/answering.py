@@ -28,7 +28,9 @@ def answers(
             continue
         assert found.mask is not None
         told = ClassMap(found.mask, found.inside)
-        yield answer(names[found.position], told, model.classes, background_of(model.classes))
+        one = answer(names[found.position], told, model.classes, background_of(model.classes))
+        del found, told  # a large picture goes before its answer is drawn and written
+        yield one
 
 
 def overlay(

@@ -40,7 +40,9 @@ def class_maps(model: Segment, pictures: Pictures, locators: Sequence[str | int]
             pending = []
             yield Mapped(position, error=pixels)
         elif model.preparation.fit == "window":
-            yield Mapped(position, pixels, *mapper(model).tiled(pixels, batch))
+            mapped = [Mapped(position, pixels, *mapper(model).tiled(pixels, batch))]
+            del pixels  # whoever has the answer decides how long a large picture stays
+            yield mapped.pop()
         else:
             pending.append((position, pixels))
             if len(pending) == batch or pixels.shape[0] * pixels.shape[1] > whole.LARGE:
