@@ -53,8 +53,7 @@ class InPieces:
 
     def run(self, pictures: np.ndarray) -> Outputs:
         """See `Engine`."""
-        each = min(PIECE // max(1, pictures[0].size), -(-len(pictures) // processors()))
-        each = max(1, each)
+        each = max(1, min(PIECE // pictures[0].size, -(-len(pictures) // processors())))
         pieces = [pictures[start : start + each] for start in range(0, len(pictures), each)]
         if len(pieces) == 1:
             return dict(zip(self._names, self._infer(pictures), strict=True))

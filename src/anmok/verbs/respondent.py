@@ -13,7 +13,7 @@ from torch import nn
 from anmok.core.errors import UsageError
 from anmok.core.types import Pictures, Prediction
 from anmok.ship.runtime import load_model
-from anmok.tasks._kind import Kind, Overlaid
+from anmok.tasks._kind import Overlaid
 from anmok.verbs.export import cargo_of, in_float32
 from anmok.verbs.opened import OpenedRun, subject_of
 from anmok.verbs.places import Answer
@@ -126,9 +126,8 @@ class Respondent:
             prepare(self._one, key, self._terminal)
 
 
-def overlaid(kind: Kind, answer: Answer) -> Answer:
+def overlaid(kind: Overlaid, answer: Answer) -> Answer:
     """The same answers, each drawn over its picture, which is read once more for that."""
-    assert isinstance(kind, Overlaid)
 
     def answers(pictures: Pictures, locators: Sequence[str | int], names: Sequence[str]) -> Iterator[Prediction]:
         for locator, one in zip(locators, answer(pictures, locators, names), strict=True):

@@ -10,7 +10,7 @@ from anmok.core.types import Prediction
 from anmok.data import whole_pictures
 from anmok.data.stores import PathPictures
 from anmok.networks.unet import unet
-from anmok.tasks.segment.answering import answers
+from anmok.tasks.segment.answering import answers, overlay
 from anmok.tasks.segment.maps import class_maps, mapper
 from tests.tasks.segment.pointwise import CLASSES, model, painting
 
@@ -72,6 +72,8 @@ def test_large_pictures_are_decoded_one_by_one_and_bad_ones_named(pictures, tmp_
     good: list[Prediction] = [answer for answer in found if answer.error is None]
     for answer, mask in zip(good, masks, strict=True):
         assert np.array_equal(answer.mask, mask) and answer.classes == CLASSES
+        drawn = overlay(PathPictures().read(answer.id), answer.mask, answer.objects)
+        assert drawn.shape == (*mask.shape, 3)
         shares = {name: float((mask == CLASSES.index(name)).mean()) for name in CLASSES}
         assert dict(zip(answer.labels, answer.scores, strict=True)) == pytest.approx(
             {name: share for name, share in shares.items() if share}

@@ -160,6 +160,7 @@ def test_a_run_that_learned_on_windows_is_exported_and_answers_large_pictures(ru
     assert found.mask.shape == (150, 211) and (found.mask == expected.mask).mean() > 0.999
     anmok.predict(file, tmp_path / "large.png", to=tmp_path / "answers")
     assert np.array_equal(np.asarray(Image.open(tmp_path / "answers/masks/large.png")), found.mask)
+    assert Image.open(tmp_path / "answers/overlays/large.jpg").size == (211, 150)
 
 
 def test_the_gate_refuses_a_graph_that_answers_otherwise(run: anmok.Run, tmp_path: Path, monkeypatch) -> None:
