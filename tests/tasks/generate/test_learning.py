@@ -16,6 +16,7 @@ from anmok.core.errors import DataError, UsageError
 from anmok.core.types import Batch
 from anmok.engine.devices import PlainDevices
 from anmok.tasks.generate.choosing import prepared_for
+from anmok.tasks.generate.drawing import MEASURED, measure_batch_statistics
 from anmok.tasks.generate.growing import growth, seen_at
 from anmok.tasks.generate.learning import Generate
 from anmok.tasks.generate.recipe import choose_recipe
@@ -91,6 +92,26 @@ def test_growing_doubles_the_picture_on_the_way() -> None:
     faded, fine = seen_at(x, 1.5), torch.nn.functional.avg_pool2d(x, 4)
     coarse = torch.nn.functional.avg_pool2d(x, 8).repeat_interleave(2, 2).repeat_interleave(2, 3)
     assert faded.shape == (2, 3, 16, 16) and torch.allclose(faded, (fine + coarse) / 2, atol=1e-6)
+
+
+def test_batch_statistics_are_those_of_the_weights_as_they_are() -> None:
+    made = model("dcgan", conditional=True, batch=16)
+    first = next(layer for layer in made.network.modules() if isinstance(layer, torch.nn.BatchNorm2d))
+    seen: list[torch.Tensor] = []
+    first.register_forward_pre_hook(lambda _layer, given: seen.append(given[0].double()))
+    momentum = first.momentum
+    made.network.eval()
+    measure_batch_statistics(made)
+    assert first.momentum == momentum and not made.network.training
+    batches = [(x.mean((0, 2, 3)), x.var((0, 2, 3), unbiased=True)) for x in seen]
+    assert len(batches) == MEASURED
+    for running, own in ((first.running_mean, 0), (first.running_var, 1)):
+        torch.testing.assert_close(
+            running.double(), torch.stack([batch[own] for batch in batches]).mean(0), rtol=1e-4, atol=1e-6
+        )
+    before = first.running_mean.clone()
+    measure_batch_statistics(made)  # of the same weights: the same, so that an evaluation can be repeated
+    assert torch.equal(first.running_mean, before)
 
 
 def test_walks_go_along_the_sphere() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from anmok.core.codes import codes_of
 from anmok.tasks.adversarial import in_float32
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from anmok.tasks.generate.learning import Generate
 
 AT_ONCE = 64  # pictures drawn together where they are only measured
+MEASURED = 8  # batches from which batch statistics are measured
 
 
 @contextmanager
@@ -24,6 +26,33 @@ def at_work(model: Generate) -> Iterator[None]:
     """The generator as it answers: in evaluation mode, in float32, without gradients."""
     with torch.no_grad(), model.judging(), in_float32(model.device):
         yield
+
+
+def measure_batch_statistics(model: Generate) -> None:
+    """Batch normalisation's running statistics, measured anew from the pictures of seeds 0, 1, 2 …
+
+    While a generator learns fast, running statistics are those of weights long gone, and the average of several
+    generators' statistics is no generator's (Izmailov et al. 2018, section 3.2, for averaged classifiers).
+    """
+    norms = [module for module in model.network.modules() if isinstance(module, _BatchNorm)]
+    if not norms:
+        return
+    momenta, training = [norm.momentum for norm in norms], model.network.training
+    batch = model.recipe.batch
+    codes, labels = codes_of(range(MEASURED * batch), model.latent), model.usual_classes(MEASURED * batch)
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # all batches alike
+    model.network.train()
+    try:
+        with torch.no_grad(), in_float32(model.device):
+            for start in range(0, len(codes), batch):
+                part = slice(start, start + batch)
+                model.pictures(_on(model, codes[part]), None if labels is None else _on(model, labels[part]))
+    finally:
+        model.network.train(training)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
 
 
 def draw_one_by_one(

@@ -32,7 +32,7 @@ from anmok.networks._generate import Adversarial
 from anmok.networks._stylegan import StyleGenerator, mix_styles
 from anmok.tasks.adversarial import adam, in_float32
 from anmok.tasks.generate.album import Album
-from anmok.tasks.generate.drawing import OfFirstClass, draw_many, draw_one_by_one
+from anmok.tasks.generate.drawing import OfFirstClass, draw_many, draw_one_by_one, measure_batch_statistics
 from anmok.tasks.generate.growing import growth, seen_at
 from anmok.tasks.generate.health import DRAWN, FEWEST_DRAWN, Alarms, Judged, Known, look
 from anmok.tasks.generate.recipe import GenerateRecipe
@@ -268,6 +268,7 @@ class Generate:
         """A look at what the averaged generator draws; alarms are raised as warnings, once each."""
         assert self.judged is not None and self.train is not None
         self._looks += 1
+        measure_batch_statistics(self)
         drawn, _ = draw_many(self, int(np.clip(len(self.train.rows), FEWEST_DRAWN, DRAWN)))
         found = look(self.yardstick(drawn, self.devices), self.judged, self.known)
         progress = max(self._looks / self.recipe.epochs, self._shown / A_RUN)  # of a time budget, epochs tell nothing
