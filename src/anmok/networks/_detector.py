@@ -8,6 +8,7 @@
     net.takes_regions                               True: wants proposals from outside (selective search)
     net.draws_masks                                 True: learns from masks, and answers with them (may be left out)
     boxes, scores = net.candidates(outputs)         everything before suppression, of fixed shape: what export carries
+    boxes, scores = net.candidates_of(pictures)     the same, where outputs have no fixed shape (two stages)
 
 `pictures`: float (N, C, H, W), normalised, possibly letterboxed. All boxes are xyxy in pixels of these pictures,
 half-open, float32. Labels are class ids from 0; background, where a network needs it, is its own affair.

@@ -167,8 +167,17 @@ class RegionHeads(nn.Module):
 
     def candidates(self, answers: RegionAnswers) -> tuple[Tensor, Tensor]:
         """Every class's own box (R, C, 4) and score (R, C) before suppression; background is left out."""
-        deltas = answers.deltas * self.stds + self.means
-        return decode(deltas, torch.cat(answers.regions)[:, None])[:, 1:], answers.logits.softmax(1)[:, 1:]
+        return self._read(answers.logits, answers.deltas, torch.cat(answers.regions))
+
+    def candidates_of(self, maps: Sequence[Tensor], regions: Tensor) -> tuple[Tensor, Tensor]:
+        """`candidates` of as many regions (N, R, 4) for every picture: (N, R, C, 4) and (N, R, C). For graphs."""
+        logits, deltas = self.box_predictor(self.box_head(self.pool(maps, regions)))  # type: ignore[arg-type]
+        boxes, scores = self._read(logits.float(), deltas.float(), regions.flatten(0, 1))
+        many = (-1, regions.shape[1])
+        return boxes.unflatten(0, many), scores.unflatten(0, many)
+
+    def _read(self, logits: Tensor, deltas: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:
+        return decode(deltas * self.stds + self.means, regions[:, None])[:, 1:], logits.softmax(1)[:, 1:]
 
     def detect(
         self, answers: RegionAnswers, sizes: Sizes | None, *, score: float, nms: Overlap, limit: int

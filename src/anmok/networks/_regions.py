@@ -1,6 +1,7 @@
 """What a region-based network looks at: regions cut out of the picture or of its maps, brought to one size.
 
-Regions are half-open boxes in pixels of the input, one tensor (R_i, 4) a picture; results stack them all in order.
+Regions are half-open boxes in pixels of the input, one tensor (R_i, 4) a picture, or (N, R, 4) where all pictures have
+as many; results stack them all in order.
 torchvision's compiled pooling is imported where it is used.
 """
 
@@ -24,8 +25,8 @@ def roi_pool(x: Tensor, regions: Sequence[Tensor], size: int, stride: int) -> Te
     """
     from torchvision.ops import roi_pool as compiled
 
-    corners = [own - own.new_tensor([0, 0, 1, 1]) for own in regions]
-    return compiled(x.float(), [own.float() for own in corners], size, 1 / stride)
+    boxes = numbered(regions)
+    return compiled(x.float(), boxes - boxes.new_tensor([0, 0, 0, 1, 1]), size, 1 / stride)
 
 
 def pool_one(maps: Sequence[Tensor], regions: Sequence[Tensor], size: int, stride: int) -> Tensor:
@@ -41,16 +42,24 @@ def roi_align(maps: Sequence[Tensor], regions: Sequence[Tensor], size: int, stri
     """
     from torchvision.ops import roi_align as compiled
 
-    number = torch.cat([own.new_full((len(own), 1), i) for i, own in enumerate(regions)])
-    boxes = torch.cat([number, torch.cat(list(regions))], 1).float()
+    boxes = numbered(regions)
     finest, coarsest = math.log2(strides[0]), math.log2(strides[-1])
     side = (boxes[:, 3:] - boxes[:, 1:3]).prod(1).sqrt()
     level = (4 + (side / 224).log2() + 1e-6).floor().clamp(round(finest), round(coarsest)).long() - round(finest)
-    pooled = maps[0].new_zeros((len(boxes), maps[0].shape[1], size, size), dtype=torch.float32)
+    pooled = maps[0].new_zeros((boxes.shape[0], maps[0].shape[1], size, size), dtype=torch.float32)
     for i, (x, stride) in enumerate(zip(maps, strides, strict=True)):
         mine = (level == i).nonzero().flatten()
         pooled = pooled.index_copy(0, mine, compiled(x.float(), boxes[mine], size, 1 / stride, 2))
     return pooled
+
+
+def numbered(regions: Sequence[Tensor]) -> Tensor:
+    """All regions under each other, the number of their picture before each: float32 (R, 5)."""
+    if isinstance(regions, Tensor):  # without a loop over pictures, so that a graph takes any number of them
+        number = torch.arange(regions.shape[0], device=regions.device)[:, None, None].expand(-1, regions.shape[1], 1)
+        return torch.cat([number.float(), regions.float()], 2).flatten(0, 1)
+    number = torch.cat([own.new_full((len(own), 1), i) for i, own in enumerate(regions)])
+    return torch.cat([number, torch.cat(list(regions))], 1).float()
 
 
 def bins(length: int, count: int) -> list[tuple[int, int]]:

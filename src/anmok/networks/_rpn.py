@@ -8,19 +8,20 @@ as in torchvision's weights.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anmok.core.boxes import clip, decode, encode, iou, nms_by_class
+from anmok.core.boxes import clip, decode, encode, iou, nms, nms_by_class
 from anmok.networks._anchors import over_map
 from anmok.networks._detector import Target
 from anmok.networks._matching import BACKGROUND, IGNORED, match, sample
 
 BETA = 1 / 9  # of the smooth L1 loss, σ = 3
 SAMPLED, POSITIVES = 256, 0.5  # anchors of a picture that learn, and at most this share of them positive
+SUPPRESSED = -1.0  # below every score
 HIGH, LOW = 0.7, 0.3  # IoU from which an anchor is an object, below which it is background
 
 
@@ -58,7 +59,9 @@ class RPNHead(nn.Module):
         if self.ways == 2:  # first all anchors' background, then all anchors' object
             background, thing = logits.chunk(2, dim=1)
             logits = thing - background
-        return logits.permute(0, 2, 3, 1).flatten(1), self.bbox_pred(seen).permute(0, 2, 3, 1).reshape(len(x), -1, 4)
+        return logits.permute(0, 2, 3, 1).flatten(1), self.bbox_pred(seen).permute(0, 2, 3, 1).flatten(1).unflatten(
+            1, (-1, 4)
+        )
 
 
 class RegionProposals(nn.Module):
@@ -94,6 +97,11 @@ class RegionProposals(nn.Module):
 
     def forward(self, maps: Sequence[Tensor], size: tuple[int, int]) -> tuple[list[Tensor], Proposed]:
         """Maps of a picture of `size` (height, width) → proposals (R_i, 4) a picture, best first; and all answers."""
+        proposed, counts = self._answers(maps, size)
+        return self.propose(proposed, counts, size), proposed
+
+    def _answers(self, maps: Sequence[Tensor], size: tuple[int, int]) -> tuple[Proposed, list[int]]:
+        """All anchors' answers, and how many of them each level has."""
         answers = [self.head(x) for x in maps]
         anchors = [self._anchors(i, x, size) for i, x in enumerate(maps)]
         counts = [len(own) for own in anchors]
@@ -105,7 +113,7 @@ class RegionProposals(nn.Module):
             boxes,
             ~crossing if self.within else torch.ones_like(crossing),
         )
-        return self.propose(proposed, counts, size), proposed
+        return proposed, counts
 
     def _anchors(self, level: int, x: Tensor, size: tuple[int, int]) -> Tensor:
         rows, columns = x.shape[2:]
@@ -121,7 +129,8 @@ class RegionProposals(nn.Module):
         for own, logits in zip(boxes, answers.objectness, strict=True):
             chosen, start = [], 0
             for count in counts:
-                chosen.append(start + logits[start : start + count].topk(min(before, count)).indices)
+                ranks = logits[start : start + count].sort(descending=True, stable=True).indices  # ties: the first
+                chosen.append(start + ranks[:before])
                 start += count
             level = torch.cat([torch.full_like(part, i) for i, part in enumerate(chosen)])
             best = torch.cat(chosen)
@@ -129,6 +138,63 @@ class RegionProposals(nn.Module):
             large = (corners[:, 2:] - corners[:, :2] >= self.smallest).all(1)
             corners, scores, level = corners[large], scores[large], level[large]
             found.append(corners[nms_by_class(corners, scores, level, self.overlap)[:after]])
+        return found
+
+    @torch.no_grad()
+    def as_many(self, maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+        """The proposals of evaluation, as many for every picture: (N, R, 4), best first, then empty boxes.
+
+        For graphs, whose shapes cannot follow what is in a picture.
+        """
+        answers, counts = self._answers(maps, size)
+        corners = clip(decode(answers.deltas, answers.anchors), size)
+        boxes, scores = [], []
+        for own, logits in zip(corners.split(counts, 1), answers.objectness.split(counts, 1), strict=True):
+            if logits.shape[1] > self.before[1]:  # where all fit, suppression brings them into order
+                logits, best = logits.topk(self.before[1])
+                own = _rows(own, best)
+            large = (own[..., 2:] - own[..., :2]).amin(2) >= self.smallest
+            values = torch.where(large, logits.sigmoid(), SUPPRESSED)
+            boxes.append(own)
+            scores.append(Survivors.apply(own, values, self.overlap, self.before[1]))
+        values, best = torch.cat(scores, 1).topk(min(self.after[1], sum(own.shape[1] for own in scores)))
+        return _rows(torch.cat(boxes, 1), best) * (values >= 0)[..., None]
+
+
+def _rows(boxes: Tensor, places: Tensor) -> Tensor:
+    """Boxes (N, A, 4) at places (N, K): (N, K, 4)."""
+    return boxes.gather(1, places[..., None].expand(-1, -1, 4))
+
+
+class Survivors(torch.autograd.Function):
+    """Greedy suppression where shapes must stay: boxes (N, K, 4) and scores (N, K) → the scores of those that stay.
+
+    The others, and what comes with a score below 0, score `SUPPRESSED`. `most` is not below K.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, boxes: Tensor, scores: Tensor, threshold: float, most: int) -> Tensor:
+        """See above."""
+        found = torch.full_like(scores, SUPPRESSED)
+        for own, values, kept in zip(boxes, scores, found, strict=True):
+            stays = nms(own, values, threshold)
+            kept[stays] = values[stays]
+        return found
+
+    @staticmethod
+    def symbolic(g: Any, boxes: Any, scores: Any, threshold: float, most: int) -> Any:
+        """The same in ONNX's operators."""
+
+        def constant(value: Any) -> Any:
+            return g.op("Constant", value_t=torch.tensor(value))
+
+        by_class = g.op("Unsqueeze", scores, constant([1]))  # one class: (N, 1, K)
+        limits = constant([most]), constant([threshold]), constant([SUPPRESSED / 2])
+        stays = g.op("NonMaxSuppression", boxes, by_class, *limits)  # (stays, 3): picture, class, box
+        places = g.op("Gather", stays, constant([0, 2]), axis_i=1)
+        nothing = g.op("ConstantOfShape", g.op("Shape", scores), value_t=torch.tensor([SUPPRESSED]))
+        found = g.op("ScatterND", nothing, places, g.op("GatherND", scores, places))
+        found.setType(scores.type())
         return found
 
 

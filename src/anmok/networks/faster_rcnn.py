@@ -96,6 +96,14 @@ class FasterRCNN(nn.Module):
         """`objectness` and `proposals` of the first stage, `classes` and `boxes` of the second."""
         return {**rpn_losses(outputs.proposed, targets), **self.roi_heads.losses(outputs.regions)}
 
+    def candidates_of(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Detector`: every class's own box (N, R, C, 4) and score (N, R, C); empty proposals score 0."""
+        size = (pictures.shape[2], pictures.shape[3])
+        maps = self.backbone(pictures)
+        regions = self.rpn.as_many(maps[: len(self.rpn.shapes)], size)
+        boxes, scores = self.roi_heads.candidates_of(maps, regions)
+        return boxes, scores * (regions[..., 2] > regions[..., 0])[..., None]
+
     @torch.no_grad()
     def detect(
         self,

@@ -85,6 +85,7 @@ def to_onnx(network: nn.Module, preparation: Preparation, outputs: Sequence[str]
 
 
 def _traced(module: nn.Module, example: Tensor, outputs: Sequence[str]) -> bytes:
+    module(example)  # what is imported only where it is used must not be while the tracer looks on
     file: Any = BytesIO()
     axes = {name: {0: "batch"} for name in (INPUT, *outputs)}
     torch.onnx.export(module, (example,), file, input_names=[INPUT], output_names=list(outputs), dynamic_axes=axes,

@@ -119,10 +119,51 @@ def test_soft_suppression_lets_the_second_of_two_near_objects_live() -> None:
     assert len(select(boxes, scores, None, score=0.6, nms="soft", limit=9)["scores"]) == 2  # judged by what is left
 
 
-def test_detectors_that_look_twice_are_not_shipped_yet() -> None:
-    network = build("faster_rcnn:small_resnet", num_classes=3, in_channels=3, hidden=8, sizes=(8, 16, 32))
-    model = Detect(network.eval(), ("ant", "bee", "cat"), Preparation(64, 64, 3, fit="pad"), choose("cpu", "float32"))
-    with pytest.raises(UsageError, match="cannot be shipped"):
+@pytest.mark.parametrize(
+    ("network", "sizes"), [("faster_rcnn", (8, 16, 32)), ("fasterrcnn_resnet50_fpn", (8, 16, 32, 64, 128))]
+)
+def test_two_stages_are_one_graph(network: str, sizes: tuple[int, ...], files: list[str]) -> None:
+    """Anchors, suppression of proposals and pooling of regions go into the graph, for any number of pictures."""
+    torch.manual_seed(0)
+    encoder = "small_resnet" if network == "faster_rcnn" else "resnet18"
+    built = build(f"{network}:{encoder}", num_classes=3, in_channels=3, hidden=8, sizes=sizes).eval()
+    for layer in (built.rpn.head.cls_logits, built.rpn.head.bbox_pred, built.roi_heads.box_predictor.cls_score):
+        torch.nn.init.normal_(layer.weight, std=0.3)  # answers far apart
+    torch.nn.init.normal_(built.roi_heads.box_predictor.bbox_pred.weight, std=0.1)
+    model = Detect(built, ("ant", "bee", "cat"), Preparation(64, 64, 3, fit="pad"), choose("cpu", "float32"))
+    model.threshold = 0.3
+    cargo = Detection().cargo(model)
+    graph = to_onnx(cargo.network, model.preparation, cargo.outputs)
+    shipped = Model(Artefact(Manifest("detect", "tiny", model.preparation, OUTPUTS, cargo.answers), graph))
+    expected = list(Detection().answers(model, PathPictures(), files, files, PredictSettings.of()))
+    assert sum(len(one.labels) for one in expected if one.labels is not None) > 5
+    for batch in (1, 3):
+        found = list(shipped_answers(shipped, PathPictures(), files, files, batch=batch))
+        parity = compare(expected, found)
+        assert parity.holds and (parity.pictures, parity.refused) == (3, 1), parity.sentence
+
+
+def test_as_many_proposals_for_every_picture_are_the_usual_ones() -> None:
+    """Where suppression leaves fewer, empty boxes follow."""
+    torch.manual_seed(0)
+    built = build("faster_rcnn:small_resnet", num_classes=3, in_channels=3, hidden=8, sizes=(8, 16, 32)).eval()
+    torch.nn.init.normal_(built.rpn.head.cls_logits.weight, std=0.3)
+    torch.nn.init.normal_(built.rpn.head.bbox_pred.weight, std=0.1)
+    built.rpn.overlap = 0.3
+    pictures = torch.stack([torch.randn(3, 64, 64), 3 * torch.randn(3, 64, 64)])
+    with torch.no_grad():
+        maps = built.backbone(pictures)
+        expected, _ = built.rpn(maps, (64, 64))
+        found = built.rpn.as_many(maps, (64, 64))
+    assert len({len(own) for own in expected}) == 2 and found.shape[0] == 2
+    for usual, own in zip(expected, found, strict=True):
+        assert torch.equal(own[: len(usual)], usual)
+        assert not own[len(usual) :].any()
+
+
+def test_a_detector_that_draws_masks_is_not_shipped(model: Detect) -> None:
+    model.network.draws_masks = True
+    with pytest.raises(UsageError, match="masks"):
         Detection().cargo(model)
 
 

@@ -27,7 +27,11 @@ class Best(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(N, C, S, S) → boxes (N, K, 4) in pixels of the square, scores and labels (N, K) as float32, best first."""
-        boxes, scores = self.network.candidates(self.network(x))  # (N, A, 4) or (N, A, classes, 4); (N, A, classes)
+        if hasattr(self.network, "candidates_of"):
+            boxes, scores = self.network.candidates_of(x)
+        else:
+            boxes, scores = self.network.candidates(self.network(x))
+        # boxes (N, A, 4) or (N, A, classes, 4); scores (N, A, classes)
         classes = scores.shape[2]
         values, places = scores.flatten(1).topk(min(MOST_CANDIDATES, scores[0].numel()))
         labels = places % classes
@@ -40,18 +44,17 @@ def cargo(model: Detect) -> Cargo:
     """See `anmok.tasks._kind.Shipping`.
 
     Raises:
-        UsageError: the network wants proposals from outside, which no graph can make; or how many regions it looks at
-            depends on the picture.
+        UsageError: the network wants proposals from outside, which no graph can make; or it draws masks.
     """
     if model.network.takes_regions:
         raise UsageError(
             "this detector looks at proposals that selective search makes: it cannot be shipped",
             fix="--net anchor_free",
         )
-    if not hasattr(model.network, "candidates"):
+    if getattr(model.network, "draws_masks", False):
         raise UsageError(
-            "this detector looks twice, at as many regions as it proposes: it cannot be shipped",
-            fix="--net anchor_free",
+            "this detector's masks cannot be shipped",
+            fix="--net fasterrcnn_resnet50_fpn, which answers with boxes, or a segmentation",
         )
     settings = {"classes": model.classes, "threshold": model.threshold, "nms": model.nms, "limit": LIMIT,
                 "preparation": model.preparation.to_json()}  # fmt: skip
