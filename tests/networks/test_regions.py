@@ -82,6 +82,24 @@ def test_pyramid_of_regions_is_the_pyramid_of_their_cells() -> None:
         torch.testing.assert_close(found[i], _regions.pyramid_pool(own[None])[0])
 
 
+def test_the_largest_value_of_each_bin_learns() -> None:
+    """Gradients are those of pooling every region by itself."""
+    x = torch.randn(2, 4, 12, 20)
+    boxes = torch.tensor([[0, 0, 160, 96.0], [17, 33, 95, 79], [100, 30, 131, 90], [8, 8, 9, 9]])
+    weights = torch.randn(4, 4 * 50)
+    cells = [(0, 12, 0, 20), (4, 10, 2, 12), (3, 12, 12, 17), (1, 2, 1, 2)]  # rows, columns at stride 8
+    grads = []
+    for pooled in (
+        lambda x: _regions.pyramid_pool_regions(x, [boxes[:2], boxes[2:]], stride=8),
+        lambda x: torch.cat([_regions.pyramid_pool(x[int(i > 1), None, :, a:b, c:d])
+                             for i, (a, b, c, d) in enumerate(cells)]),
+    ):  # fmt: skip
+        leaf = x.clone().requires_grad_()
+        (pooled(leaf) * weights).sum().backward()
+        grads.append(leaf.grad)
+    torch.testing.assert_close(*grads)
+
+
 @pytest.mark.parametrize(
     ("inclusive", "window", "place"),
     [

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from torch import nn
 import anmok
 from anmok.cli import run as command
 from anmok.core.errors import DataError, ParityError, UsageError
+from anmok.data.decoding import DecodingPool
 from anmok.ship.artefact import read_artefact
 from anmok.ship.odd_pictures import make_odd_pictures
 from anmok.ship.runtime import load_model
@@ -143,10 +145,9 @@ def test_faults_in_the_preparation_are_caught(change, run: anmok.Run, tmp_path: 
 def test_an_orientation_that_is_ignored_is_caught(run: anmok.Run, tmp_path: Path, monkeypatch) -> None:
     """The shipped model's own decoding, in this process and without EXIF; the run decodes in its workers."""
     from anmok.core import pictures
-    from anmok.data import lasting_pool
+    from anmok.verbs import shipped
 
-    pool = lasting_pool.DecodingPool
-    monkeypatch.setattr(lasting_pool, "DecodingPool", lambda *args: pool(*args, workers=0))
+    monkeypatch.setattr(shipped, "lasting_pool", partial(DecodingPool, workers=0))
     monkeypatch.setattr(pictures, "_orientation", lambda image: 1)
     with pytest.raises(ParityError, match="exif_"):
         anmok.export(run, out=tmp_path / "bad.anmok")

@@ -26,7 +26,7 @@ from anmok.verbs.places import Answer, answers_for
 from anmok.verbs.prepared import find, of_file, settled
 from anmok.verbs.shipped import shipped_answers
 
-_TASKS = ("classify", "detect")  # whose answers are tables
+_TASKS = ("classify", "detect", "reconstruct")  # whose answers are tables
 _FIRST = 16  # rows that decide how wide the table's first columns are
 
 

@@ -127,7 +127,11 @@ def _judge(one: Prediction, other: Prediction) -> tuple[bool, float]:
     if one.mask is not None:
         return _masks(one.mask, other.mask)
     if one.picture is not None:
-        return _pictures(one.picture, other.picture)
+        same, distance = _pictures(one.picture, other.picture)
+        if one.labels is None and other.labels is None:
+            return same, distance
+        alike, apart = _classes(one, other)
+        return same and alike, max(distance, apart)
     if one.boxes is not None:
         return _boxes(one, other)
     return _classes(one, other)

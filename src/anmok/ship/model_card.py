@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from anmok.core.preparation import Preparation
+from anmok.core.strangeness import Threshold
 from anmok.ship.artefact import DECODING, INPUT, Manifest
 
 _NAMED = 40  # classes listed before "and more"
@@ -38,6 +39,9 @@ def _use(manifest: Manifest) -> Iterator[str]:
     threshold = manifest.answers.get("threshold")
     if threshold is not None:
         yield f'Below a certainty of {threshold:.3f} the better answer is "I don\'t know".\n'
+    usual = manifest.answers.get("usual")
+    if usual is not None:
+        yield f"{Threshold.from_json(usual).sentence}.\n"
     if manifest.takes != INPUT:
         yield "## Use\n\n    pip install anmok onnxruntime    # or openvino\n    anmok generate FILE --seeds 0-15\n"
         return

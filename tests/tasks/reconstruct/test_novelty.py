@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from anmok.core.strangeness import Threshold, choose_threshold, labelled
 from anmok.tasks.reconstruct.memory import PatchMemory, covering, drawn_to_size, remembered_patches
 from anmok.tasks.reconstruct.novelty import ByCode
-from anmok.tasks.reconstruct.threshold import Threshold, choose_threshold, labelled
 
 from .conftest import bars, with_squares
 

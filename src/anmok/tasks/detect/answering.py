@@ -9,21 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from anmok.core.errors import PictureError
 from anmok.core.geometry import resample_mask
 from anmok.core.pictures import Decoded
 from anmok.core.preparation import Preparation
-from anmok.core.seen import Seen
 from anmok.core.types import Pictures, Prediction
-from anmok.data.lasting_pool import lasting_pool
-from anmok.metrics.detection import Answer
 from anmok.report.box_tables import write_boxes
+from anmok.tasks.answering import answered, stacked
 from anmok.tasks.detect.drawing import TRUE, drawn, tinted
 from anmok.tasks.detect.learning import Detect
 from anmok.tasks.detect.measuring import original, placed, prediction
@@ -37,20 +32,16 @@ def answers(
     """One prediction a picture, in order: its boxes in the original's pixels."""
     model.network.eval()
     least = model.threshold if threshold is None else threshold
-    with lasting_pool(pictures, Seen(model.preparation)) as pool:
-        decoded = zip(names, pool.map(locators), strict=True)
-        while chunk := list(islice(decoded, batch)):
-            good = [one for _, one in chunk if isinstance(one, Decoded)]
-            found = iter(_asked(model, good, least)) if good else iter(())
-            for name, one in chunk:
-                if isinstance(one, PictureError):
-                    yield Prediction(name, error=one.brief)
-                    continue
-                answer, masks = next(found)
-                told = prediction(name, answer, model.classes, least)
-                if masks is not None:
-                    told = replace(told, objects=owners(masks, model.preparation, one.original_size))
-                yield told
+
+    def ask(names: Sequence[str], pictures: Sequence[Decoded]) -> Iterator[Prediction]:
+        for name, picture, one in zip(names, pictures, model.found(stacked(pictures), least), strict=True):
+            told = prediction(name, original(model, one, picture.original_size).best(), model.classes, least)
+            if "masks" in one:
+                masks = one["masks"].numpy()[placed(model, one, picture.original_size)[1]]
+                told = replace(told, objects=owners(masks, model.preparation, picture.original_size))
+            yield told
+
+    return answered(ask, model.preparation, pictures, locators, names, batch)
 
 
 def overlay(pixels: np.ndarray, answer: Prediction) -> np.ndarray:
@@ -59,18 +50,6 @@ def overlay(pixels: np.ndarray, answer: Prediction) -> np.ndarray:
     words = [f"{label} {score:.0%}" for label, score in zip(answer.labels, answer.scores, strict=True)]
     seen = pixels if answer.objects is None else tinted(pixels, answer.objects)
     return drawn(seen, answer.boxes, words, [TRUE] * len(words))
-
-
-def _asked(
-    model: Detect, pictures: Sequence[Decoded], least: float
-) -> Iterator[tuple[Answer, np.ndarray | None]]:  # fmt: skip
-    """Each picture's boxes, and the masks (K, S, S) of a network that draws them, on the square it saw."""
-    batch = torch.from_numpy(np.stack([one.pixels for one in pictures])).permute(0, 3, 1, 2)
-    for one, picture in zip(model.found(batch, least), pictures, strict=True):
-        masks = None
-        if "masks" in one:
-            masks = one["masks"].numpy()[placed(model, one, picture.original_size)[1]]
-        yield original(model, one, picture.original_size).best(), masks
 
 
 def owners(masks: np.ndarray, preparation: Preparation, size: tuple[int, int]) -> np.ndarray:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +16,12 @@ import torch
 from torch import Tensor
 
 from anmok.core.codes import classes_of, codes_of
-from anmok.core.errors import PictureError
+from anmok.core.pictures import Decoded
 from anmok.core.preparation import fit_picture, in_own_size
 from anmok.core.types import Pictures, Prediction
-from anmok.data.decoding import decode_many
 from anmok.report.tables import WRITERS, write_predictions
 from anmok.tasks.adversarial import in_float32
+from anmok.tasks.answering import answered
 from anmok.tasks.files import save_answers
 from anmok.tasks.generate.drawing import as_bytes
 
@@ -38,18 +37,13 @@ def answers(
     model: Generate, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], batch: int
 ) -> Iterator[Prediction]:
     """One prediction a picture, in order: the nearest one that the generator can draw, in the picture's own size."""
-    decoded = iter(decode_many(pictures, locators, None))
-    while chunk := list(islice(decoded, min(batch, TOGETHER))):
-        good = [answer.pixels for answer in chunk if isinstance(answer.pixels, np.ndarray)]
-        found = iter(nearest(model, good)) if good else iter(())
-        for answer in chunk:
-            name = names[answer.position]
-            if isinstance(answer.pixels, PictureError):
-                yield Prediction(name, error=answer.pixels.brief)
-                continue
-            one = next(found)
+
+    def ask(names: Sequence[str], pictures: Sequence[Decoded]) -> Iterator[Prediction]:
+        for name, one, picture in zip(names, nearest(model, [one.pixels for one in pictures]), pictures, strict=True):
             labels, scores = (None, None) if one.label is None else ((model.classes[one.label],), (one.likeness,))
-            yield Prediction(name, labels, scores, picture=in_own_size(one.picture, answer.pixels.shape))
+            yield Prediction(name, labels, scores, picture=in_own_size(one.picture, picture.original_size))
+
+    return answered(ask, model.preparation, pictures, locators, names, min(batch, TOGETHER))
 
 
 @dataclass(frozen=True)

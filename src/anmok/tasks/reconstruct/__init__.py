@@ -11,6 +11,7 @@ from torch import nn
 
 from anmok.core.registry import register
 from anmok.core.seeds import numpy_generator
+from anmok.core.strangeness import choose_threshold
 from anmok.core.types import Dataset, Pictures, Prediction, Report
 from anmok.data.augment import Augment
 from anmok.data.corrupt import corrupt
@@ -18,6 +19,7 @@ from anmok.data.prepare_pictures import PreparedPictures
 from anmok.engine.devices import Devices
 from anmok.report.content import ReportContent
 from anmok.tasks._kind import Asked, Inquiry, Plan, Voice
+from anmok.tasks._shipping import Cargo
 from anmok.tasks.decoding import decode
 from anmok.tasks.duel import Duel
 from anmok.tasks.reconstruct import answering, choosing
@@ -29,7 +31,7 @@ from anmok.tasks.reconstruct.measuring import Measured, measure
 from anmok.tasks.reconstruct.novelty import judge
 from anmok.tasks.reconstruct.page import fill
 from anmok.tasks.reconstruct.seeing import space
-from anmok.tasks.reconstruct.threshold import choose_threshold
+from anmok.tasks.reconstruct.shipping import cargo
 from anmok.tasks.sheet import ROWS, VERSIONS, draw_sheet
 from anmok.tasks.sorts import sorts_of
 
@@ -105,6 +107,10 @@ class Reconstruction:
     ) -> Mapping[str, np.ndarray]:  # fmt: skip
         """Maps, walks, directions, neighbours, draws."""
         return space(model, decoded, split, walk, by)
+
+    def cargo(self, model: Reconstruct) -> Cargo:
+        """The network, and what judges how strange a picture is."""
+        return cargo(model)
 
     def draw_augmentation(self, plan: Plan, seed: int, path: Path) -> None:
         """A sheet of pictures as they should come out, then as they go in; none where both are the same."""

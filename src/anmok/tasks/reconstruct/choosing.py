@@ -11,6 +11,7 @@ from torch import nn
 from anmok.core.errors import UsageError, unknown_name
 from anmok.core.preparation import Preparation
 from anmok.core.seeds import seed_everything
+from anmok.core.strangeness import Threshold
 from anmok.core.types import Dataset
 from anmok.data.corrupt import corrupt
 from anmok.data.prepare_pictures import PreparedPictures
@@ -22,7 +23,6 @@ from anmok.tasks.recipe import choose_preparation, look
 from anmok.tasks.reconstruct.learning import Reconstruct
 from anmok.tasks.reconstruct.novelty import build_novelty, remembered
 from anmok.tasks.reconstruct.recipe import ReconstructRecipe, choose_recipe, is_variational, widths
-from anmok.tasks.reconstruct.threshold import Threshold
 
 NETWORK = "conv_autoencoder"
 OWN = ("corrupt", "latent", "beta", "novelty")  # settings of this task alone

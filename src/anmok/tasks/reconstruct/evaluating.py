@@ -9,6 +9,7 @@ import numpy as np
 
 from anmok.core.errors import DataError, UsageError
 from anmok.core.preparation import fit_mask
+from anmok.core.strangeness import labelled
 from anmok.core.targets import IGNORE, Frame
 from anmok.core.types import Dataset, Prediction, Report
 from anmok.data.load import load_data
@@ -22,7 +23,6 @@ from anmok.tasks.reconstruct.learning import Reconstruct
 from anmok.tasks.reconstruct.measuring import Measured, class_rows, measure, spread_out
 from anmok.tasks.reconstruct.novelty import judge
 from anmok.tasks.reconstruct.perceptual import perceptual
-from anmok.tasks.reconstruct.threshold import labelled
 from anmok.tasks.segment.naming import background_of
 
 
@@ -68,7 +68,7 @@ def _novelty_row(model: Reconstruct, usual: np.ndarray, place: str, voice: Voice
     row: dict[str, Any] = {
         "place": place, "by": threshold.by, "pictures": len(scores),
         "auroc": area.value, "auroc_low": area.low, "auroc_high": area.high,
-        "flagged": float((scores > threshold.value).mean()), "flagged_usual": float((usual > threshold.value).mean()),
+        "flagged": float(threshold.exceeded(scores).mean()), "flagged_usual": float(threshold.exceeded(usual).mean()),
     }  # fmt: skip
     where = ""
     if masked and maps is not None:

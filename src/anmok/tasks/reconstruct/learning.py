@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from anmok.core.errors import UsageError
 from anmok.core.modes import evaluating
 from anmok.core.preparation import Preparation
+from anmok.core.strangeness import Threshold
 from anmok.core.task import Batches, Phase, Plan, Solve, Stage
 from anmok.core.types import Batch
 from anmok.engine.devices import Devices
@@ -26,7 +27,6 @@ from anmok.metrics.psnr import psnr
 from anmok.tasks.normalise import Normalise
 from anmok.tasks.optimizers import build_optimizer, one_cycle
 from anmok.tasks.reconstruct.recipe import EVIDENCE, ReconstructRecipe
-from anmok.tasks.reconstruct.threshold import Threshold
 
 DRAWN_FROM = 20131220  # the seed of the draws with which a VAE is judged: the same every time
 BEST = 100.0  # dB; pictures equal to the last bit would be infinitely good

@@ -54,7 +54,7 @@ class PatchMemory(nn.Module):
     def patches(self, x: Tensor) -> Tensor:
         """All patches described, (N, h, w, WIDTH): each averaged with its neighbours, the coarse stage enlarged."""
         backbone = self._backbone[0].to(x.device)
-        shown = F.interpolate(x, (self.side, self.side), mode="bilinear", antialias=True)
+        shown = F.interpolate(x, (self.side, self.side), mode="bilinear")  # never smaller than it was
         mean, std = (x.new_tensor(values).view(-1, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
         maps = backbone.features((shown.expand(-1, 3, -1, -1) - mean) / std)  # type: ignore[operator]
         fine, coarse = (F.avg_pool2d(maps[stage].float(), 3, stride=1, padding=1) for stage in STAGES)
@@ -79,7 +79,7 @@ class PatchMemory(nn.Module):
         """Distances (N, h, w)."""
         found = self.patches(x)
         flat = found.flatten(0, 2)
-        nearest = torch.cdist(flat, self.bank).argmin(1)  # by a matrix product, whose roots are not exact near 0
+        nearest = (self.bank.square().sum(1) - 2 * flat @ self.bank.T).argmin(1)  # whose distance is then exact
         return torch.linalg.vector_norm(flat - self.bank[nearest], dim=1).reshape(found.shape[:3])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from anmok.core.strangeness import labelled
 from anmok.data.prepare_pictures import PreparedPictures
 from anmok.report.content import Chapter, Views
 from anmok.tasks.reconstruct.choosing import batches
@@ -50,7 +51,8 @@ def _shown(model: Reconstruct, decoded: PreparedPictures, split: str | None, pla
             pictures = [(name, np.rint(picture * 255).astype(np.uint8)) for name, picture in shown]
             if where is not None:
                 pictures.append(("where", heat(where[0].cpu().numpy(), float(where[0].max()))))
-            rank = float(model.threshold.rank(score.cpu().numpy())[0])
-            called = "unusual" if score.item() > model.threshold.value else "usual"
-            views.append(Views(batch.ids[k], pictures, f"{called}: stranger than {rank:.1%} of validation pictures"))
+            labels, ranks = labelled(model.threshold, score.item())
+            assert labels is not None and ranks is not None
+            told = f"{labels[0]}: stranger than {ranks[0]:.1%} of validation pictures"
+            views.append(Views(batch.ids[k], pictures, told))
     return views

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from anmok.core.errors import PictureError, UsageError
+from anmok.core.errors import UsageError
 from anmok.core.pictures import Decoded
 from anmok.core.preparation import in_own_size
-from anmok.core.seen import Seen
 from anmok.core.types import Pictures, Prediction
-from anmok.data.decoding import DecodingPool
 from anmok.report.tables import WRITERS
+from anmok.tasks.answering import answered
 from anmok.tasks.files import save_answers
 from anmok.tasks.translate.learning import Translate
 
@@ -23,16 +21,13 @@ def answers(
     model: Translate, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], way: str, batch: int
 ) -> Iterator[Prediction]:
     """One prediction a picture, in order."""
-    with DecodingPool(pictures, Seen(model.preparation)) as pool:  # the bytes that the shipped model sees
-        decoded = zip(names, pool.map(locators), strict=True)
-        while chunk := list(islice(decoded, batch)):
-            good = [found.pixels for _, found in chunk if isinstance(found, Decoded)]
-            translated = iter(model.translated(np.stack(good), way) if good else ())
-            for name, found in chunk:
-                if isinstance(found, PictureError):
-                    yield Prediction(name, error=found.brief)
-                else:
-                    yield Prediction(name, picture=in_own_size(next(translated), found.original_size))
+
+    def ask(names: Sequence[str], pictures: Sequence[Decoded]) -> Iterator[Prediction]:
+        translated = model.translated(np.stack([one.pixels for one in pictures]), way)
+        for name, picture, one in zip(names, translated, pictures, strict=True):
+            yield Prediction(name, picture=in_own_size(picture, one.original_size))
+
+    return answered(ask, model.preparation, pictures, locators, names, batch)
 
 
 def write(to: Path, answers: Iterable[Prediction]) -> None:

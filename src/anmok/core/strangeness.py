@@ -12,6 +12,7 @@ import numpy as np
 USUAL, UNUSUAL = "usual", "unusual"
 QUIET = 0.99  # the share of new usual pictures that stay below
 KEPT = 1000  # validation scores kept in the card
+SAME = 1e-4  # as a share: scores this near are the same, which two ways of computing differ by a hundredth of
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,12 @@ class Threshold:
 
     def rank(self, scores: np.ndarray) -> np.ndarray:
         """The share of validation pictures that are less strange, in [0, 1], (N,)."""
-        return np.searchsorted(np.array(self.scores), scores, "left") / max(1, len(self.scores))
+        less = np.searchsorted(np.array(self.scores), np.asarray(scores) * (1 - SAME), "left")
+        return less / max(1, len(self.scores))
+
+    def exceeded(self, scores: np.ndarray) -> np.ndarray:
+        """Whether pictures of these scores are called unusual, bool (N,)."""
+        return np.asarray(scores) > self.value * (1 + SAME)
 
     @property
     def sentence(self) -> str:
@@ -66,4 +72,4 @@ def labelled(threshold: Threshold | None, strangeness: float | None) -> tuple[tu
     if threshold is None or strangeness is None:
         return None, None
     rank = float(threshold.rank(np.array([strangeness]))[0])
-    return (UNUSUAL if strangeness > threshold.value else USUAL,), (rank,)
+    return (UNUSUAL if threshold.exceeded(np.array(strangeness)) else USUAL,), (rank,)
