@@ -68,6 +68,20 @@ def test_mining_finds_the_svm_of_all_negatives() -> None:
     assert figures["negatives_kept"] < len(everything)
 
 
+def test_features_that_say_nothing_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All negatives stay hard; the hardest are held, in the order in which they came."""
+    monkeypatch.setattr(closed, "HELD", 50)
+    rng = np.random.default_rng(0)
+    cache = closed._Cache(rng.normal(size=(40, 6)), seed=0)
+    seen = rng.normal(size=(300, 6))
+    cache.see(closed.Mined(seen, np.zeros((300, 1))), np.zeros(300), first=True)
+    cache.train()
+    margins = seen @ cache.weight + cache.bias
+    assert (margins >= closed.EASY).sum() > 250
+    expected = seen[np.sort(np.argsort(-margins)[:50])]
+    assert np.array_equal(cache.negatives, expected)
+
+
 def test_a_class_without_examples_answers_nothing() -> None:
     positives, pictures = blobs()
     doubled = [closed.Mined(p.features, np.repeat(p.overlaps, 2, axis=1)) for p in pictures]

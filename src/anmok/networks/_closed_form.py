@@ -24,6 +24,7 @@ HARD, EASY = -1.0001, -1.2  # negatives that score above the first are mined, be
 RETRAIN = 2000  # new negatives of a class until its SVM is trained again,
 SHARE = 0.5  # and at least such a share of all it holds: where features say little, most stay hard, and time would grow
 # with the square of the pictures
+HELD = 10_000  # negatives a class holds at most, the hardest: twice what R-CNN held at 40 % mAP 50 on bundled scenes
 RIDGE, WHITEN = 1000.0, 0.001  # λ of the box regression, and what is added to its targets' eigenvalues
 
 
@@ -185,12 +186,14 @@ class _Cache:
         self.added += int(chosen.sum())
 
     def train(self) -> None:
-        """Train on what is held, then forget the negatives that were easy."""
+        """Train on what is held, then forget the negatives that were easy, and those that are too many."""
         self.negatives, self.fresh = np.concatenate([self.negatives, *self.fresh]), []
         if not len(self.positives) or not len(self.negatives):
             return
         self.weight, self.bias = train_svm(self.positives, self.negatives, self.seed)
-        self.negatives = self.negatives[self.negatives @ self.weight + self.bias >= EASY]
+        margins = self.negatives @ self.weight + self.bias
+        hardest = np.sort(np.argsort(-margins, kind="stable")[:HELD])
+        self.negatives = self.negatives[hardest[margins[hardest] >= EASY]]
         self.added, self.trained = 0, self.trained + 1
 
 

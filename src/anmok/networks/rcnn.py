@@ -46,6 +46,7 @@ CARD = Card(
     avoid="Speed of any kind. Fast R-CNN answers the same question from one pass over the picture.",
     differences=(
         "fine-tuning samples its regions picture by picture, not over the whole data set.",
+        "an SVM holds at most 10,000 negatives, the hardest; the released program forgets only easy ones.",
         "SVM margins are handed out as 1 / (1 + exp(-margin)), which keeps their order.",
     ),
     natural=500,
