@@ -93,3 +93,7 @@ def test_masks_and_pictures():
     picture = np.full((4, 4, 3), 100, np.uint8)
     assert compare([Prediction("a", picture=picture)], [Prediction("a", picture=picture + 1)]).holds
     assert compare([Prediction("a", picture=picture)], [Prediction("a", picture=picture + 2)]).different
+    few, one = np.full((50, 50, 3), 100, np.uint8), np.zeros((50, 50, 3), np.uint8)
+    one[3, 3, 0] = 1  # what enlarging overshoots is allowed at single places, two levels at most
+    assert compare([Prediction("a", picture=few)], [Prediction("a", picture=few + 2 * one)]).holds
+    assert compare([Prediction("a", picture=few)], [Prediction("a", picture=few + 3 * one)]).different

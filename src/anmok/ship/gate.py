@@ -18,9 +18,10 @@ from anmok.core.types import Prediction
 FLOAT32 = 1e-4  # of a probability: two ways of computing float32 differ by a hundredth of this
 TIED = 2 * FLOAT32  # probabilities this near: either class may win
 LISTED = 5  # pictures named in an error
-_LEVELS = 1  # grey levels of a picture that is the answer
+_LEVELS = 1  # grey levels of a picture that is the answer: a value between two falls either way …
+_OVERSHOT = 2  # … and where it is then brought to its own size, bicubic interpolation overshoots, and rounds again
 _MOVED = 0.01  # of a box's longer side, and of its score: what lies farther off is another box
-_PIXELS = 1e-3  # share of a mask's pixels: classes that are tied there may fall either way
+_PIXELS = 1e-3  # share of a mask's pixels, where tied classes fall either way, and of a picture's that overshoot
 
 
 @dataclass(frozen=True)
@@ -207,5 +208,6 @@ def _masks(expected: np.ndarray, found: Any) -> tuple[bool, float]:
 def _pictures(expected: np.ndarray, found: Any) -> tuple[bool, float]:
     if found is None or np.shape(found) != expected.shape:
         return False, 1.0
-    levels = int(np.abs(expected.astype(np.int16) - np.asarray(found).astype(np.int16)).max())
-    return levels <= _LEVELS, max(0, levels - _LEVELS) / 255
+    apart = np.abs(expected.astype(np.int16) - np.asarray(found).astype(np.int16))
+    same = apart.max() <= _OVERSHOT and (apart > _LEVELS).mean() <= _PIXELS
+    return bool(same), 0.0 if same else int(apart.max() - _LEVELS) / 255
