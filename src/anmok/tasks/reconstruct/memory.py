@@ -48,7 +48,7 @@ class PatchMemory(nn.Module):
     @cached_property
     def _backbone(self) -> list[nn.Module]:
         # In a list: a checkpoint need not hold what every installation has.
-        return [build("efficientnet_lite0", num_classes=None, weights="imagenet").eval()]
+        return [build("efficientnet_lite0", num_classes=None, weights="imagenet").eval().requires_grad_(False)]
 
     @torch.no_grad()
     def patches(self, x: Tensor) -> Tensor:
@@ -104,6 +104,7 @@ def covering(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 def drawn_to_size(heat: Tensor, size: int) -> Tensor:
     """Maps (N, 1, h, w) → (N, 1, size, size), smoothed by a Gaussian of a fiftieth of the side, as the paper's."""
+    size = int(size)  # a tensor, where a shape is traced
     heat = F.interpolate(heat, (size, size), mode="bilinear")
     radius = max(1, round(size / 25))
     line = torch.exp(-torch.arange(-radius, radius + 1, device=heat.device).float().square() / 2 / (size / 50) ** 2)
