@@ -59,9 +59,8 @@ class RPNHead(nn.Module):
         if self.ways == 2:  # first all anchors' background, then all anchors' object
             background, thing = logits.chunk(2, dim=1)
             logits = thing - background
-        return logits.permute(0, 2, 3, 1).flatten(1), self.bbox_pred(seen).permute(0, 2, 3, 1).flatten(1).unflatten(
-            1, (-1, 4)
-        )
+        logits, deltas = (x.permute(0, 2, 3, 1).flatten(1) for x in (logits, self.bbox_pred(seen)))
+        return logits, deltas.unflatten(1, (-1, 4))
 
 
 class RegionProposals(nn.Module):
