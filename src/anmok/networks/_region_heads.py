@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from anmok.core.boxes import decode, encode, iou
 from anmok.networks._detector import Found, Overlap, Sizes, Target, select
 from anmok.networks._matching import match, sample
+from anmok.networks._regions import Regions
 
 STDS = (0.1, 0.1, 0.2, 0.2)  # of box deltas, as Faster R-CNN fixes them
 OBJECT = 0.5  # IoU from which a region is an object
 
-Pool = Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor]
+Pool = Callable[[Sequence[Tensor], Regions], Tensor]
 
 
 class RegionAnswers(NamedTuple):
@@ -136,9 +137,7 @@ class RegionHeads(nn.Module):
 
     def forward(self, maps: Sequence[Tensor], regions: Sequence[Tensor]) -> RegionAnswers:
         """Answers for given regions."""
-        seen = self.box_head(self.pool(maps, regions))
-        logits, deltas = self.box_predictor(seen)
-        return RegionAnswers(logits.float(), deltas.float(), tuple(regions))
+        return RegionAnswers(*self._answers(maps, regions), tuple(regions))
 
     def choose(self, regions: Sequence[Tensor], targets: Sequence[Target]) -> Chosen:
         """The regions to learn from."""
@@ -171,10 +170,13 @@ class RegionHeads(nn.Module):
 
     def candidates_of(self, maps: Sequence[Tensor], regions: Tensor) -> tuple[Tensor, Tensor]:
         """`candidates` of as many regions (N, R, 4) for every picture: (N, R, C, 4) and (N, R, C). For graphs."""
-        logits, deltas = self.box_predictor(self.box_head(self.pool(maps, regions)))  # type: ignore[arg-type]
-        boxes, scores = self._read(logits.float(), deltas.float(), regions.flatten(0, 1))
+        boxes, scores = self._read(*self._answers(maps, regions), regions.flatten(0, 1))
         many = (-1, regions.shape[1])
         return boxes.unflatten(0, many), scores.unflatten(0, many)
+
+    def _answers(self, maps: Sequence[Tensor], regions: Regions) -> tuple[Tensor, Tensor]:
+        logits, deltas = self.box_predictor(self.box_head(self.pool(maps, regions)))
+        return logits.float(), deltas.float()
 
     def _read(self, logits: Tensor, deltas: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:
         return decode(deltas * self.stds + self.means, regions[:, None])[:, 1:], logits.softmax(1)[:, 1:]

@@ -14,10 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+Regions = Sequence[Tensor] | Tensor  # see above
 LEVELS = (6, 3, 2, 1)  # SPPnet's pyramid: 36 + 9 + 4 + 1 = 50 bins
 
 
-def roi_pool(x: Tensor, regions: Sequence[Tensor], size: int, stride: int) -> Tensor:
+def roi_pool(x: Tensor, regions: Regions, size: int, stride: int) -> Tensor:
     """RoI max pooling (Girshick: Fast R-CNN, ICCV 2015): (N, C, H, W) and R regions → (R, C, size, size).
 
     As published: corners are divided by the stride and rounded, halves away from zero; the last cell belongs to the
@@ -29,12 +30,12 @@ def roi_pool(x: Tensor, regions: Sequence[Tensor], size: int, stride: int) -> Te
     return compiled(x.float(), boxes - boxes.new_tensor([0, 0, 0, 1, 1]), size, 1 / stride)
 
 
-def pool_one(maps: Sequence[Tensor], regions: Sequence[Tensor], size: int, stride: int) -> Tensor:
+def pool_one(maps: Sequence[Tensor], regions: Regions, size: int, stride: int) -> Tensor:
     """`roi_pool` where there is one map."""
     return roi_pool(maps[0], regions, size, stride)
 
 
-def roi_align(maps: Sequence[Tensor], regions: Sequence[Tensor], size: int, strides: Sequence[float]) -> Tensor:
+def roi_align(maps: Sequence[Tensor], regions: Regions, size: int, strides: Sequence[float]) -> Tensor:
     """RoI align (He et al.: Mask R-CNN, ICCV 2017), each region on the map that suits its size: (R, C, size, size).
 
     A region of 224 × 224 pixels, ImageNet's size, is looked up at stride 16; one of half the side one level finer
@@ -53,7 +54,7 @@ def roi_align(maps: Sequence[Tensor], regions: Sequence[Tensor], size: int, stri
     return pooled
 
 
-def numbered(regions: Sequence[Tensor]) -> Tensor:
+def numbered(regions: Regions) -> Tensor:
     """All regions under each other, the number of their picture before each: float32 (R, 5)."""
     if isinstance(regions, Tensor):  # without a loop over pictures, so that a graph takes any number of them
         number = torch.arange(regions.shape[0], device=regions.device)[:, None, None].expand(-1, regions.shape[1], 1)

@@ -25,7 +25,7 @@ from anmok.networks._encoder import Encoder, freeze
 from anmok.networks._pretrained import Source, load, wants_published
 from anmok.networks._pyramid import FeaturePyramid
 from anmok.networks._region_heads import DenseHead, Predictor, RegionHeads
-from anmok.networks._regions import roi_align
+from anmok.networks._regions import Regions, roi_align
 from anmok.networks._rpn import RegionProposals, RPNHead
 from anmok.networks.faster_rcnn import CARD as PUBLISHED_CARD
 from anmok.networks.faster_rcnn import FasterRCNN
@@ -113,7 +113,7 @@ def heads(strides: Sequence[int], hidden: int, num_classes: int) -> RegionHeads:
     return RegionHeads(dense, siblings, pool, count=512, lowest=0.0, beta=1 / 9)
 
 
-def pool_levels(maps: Sequence[Tensor], regions: Sequence[Tensor], size: int, strides: Sequence[int]) -> Tensor:
+def pool_levels(maps: Sequence[Tensor], regions: Regions, size: int, strides: Sequence[int]) -> Tensor:
     """`roi_align`, without the level that only proposes."""
     return roi_align(maps[: len(strides)], regions, size, strides)
 

@@ -46,9 +46,8 @@ def measure_batch_statistics(model: Generate) -> None:
     model.network.train()
     try:
         with torch.no_grad(), in_float32(model.device):
-            for start in range(0, len(codes), batch):
-                part = slice(start, start + batch)
-                model.pictures(_on(model, codes[part]), None if labels is None else _on(model, labels[part]))
+            for _ in _in_parts(model, codes, labels, batch):
+                pass
     finally:
         model.network.train(training)
         for norm, momentum in zip(norms, momenta, strict=True):
@@ -74,13 +73,16 @@ def draw_many(model: Generate, count: int) -> tuple[np.ndarray, np.ndarray | Non
     Classes are as frequent as among training pictures.
     """
     codes, labels = codes_of(range(count), model.latent), model.usual_classes(count)
-    found = []
     with at_work(model):
-        for start in range(0, count, AT_ONCE):
-            part = slice(start, start + AT_ONCE)
-            label = None if labels is None else _on(model, labels[part])
-            found.append(as_bytes(model.pictures(_on(model, codes[part]), label)))
+        found = [as_bytes(pictures) for pictures in _in_parts(model, codes, labels, AT_ONCE)]
     return np.concatenate(found), labels
+
+
+def _in_parts(model: Generate, codes: np.ndarray, labels: np.ndarray | None, at_once: int) -> Iterator[Tensor]:
+    """Pictures of some codes at a time."""
+    for start in range(0, len(codes), at_once):
+        part = slice(start, start + at_once)
+        yield model.pictures(_on(model, codes[part]), None if labels is None else _on(model, labels[part]))
 
 
 def as_bytes(pictures: Tensor) -> np.ndarray:
