@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from anmok.core.errors import PictureError
+from anmok.core.asking import Ask, in_order
 from anmok.core.pictures import Decoded
 from anmok.core.preparation import Preparation
 from anmok.core.seen import Seen
 from anmok.core.types import Pictures, Prediction
 from anmok.data.lasting_pool import lasting_pool
-
-Ask = Callable[[Sequence[str], Sequence[Decoded]], Iterable[Prediction]]  # names and pictures → a prediction each
 
 
 def answered(
@@ -31,10 +29,7 @@ def answered(
     with lasting_pool(pictures, Seen(preparation)) as pool:
         decoded = zip(names, pool.map(locators), strict=True)
         while chunk := list(islice(decoded, batch)):
-            good = [(name, one) for name, one in chunk if isinstance(one, Decoded)]
-            found = iter(ask([name for name, _ in good], [one for _, one in good]) if good else ())
-            for name, one in chunk:
-                yield Prediction(name, error=one.brief) if isinstance(one, PictureError) else next(found)
+            yield from in_order(ask, chunk)
 
 
 def stacked(pictures: Sequence[Decoded]) -> Tensor:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from anmok.core.asking import Chunk, in_order, refused
 from anmok.core.errors import PictureError
 from anmok.core.pictures import Decoded
 from anmok.core.seen import Seen
@@ -24,7 +25,6 @@ from anmok.ship.engines import processors
 from anmok.ship.runtime import Model
 from anmok.verbs.places import answers_for
 
-Chunk = Sequence[tuple[str, Decoded | PictureError]]
 BATCH = 32  # pictures at once: more gains nothing on a CPU, and answers come later
 
 
@@ -57,7 +57,7 @@ def shipped_answers(
         for position, found in whole_pictures(pictures, locators):
             name = names[position]
             if isinstance(found, PictureError):
-                yield _refused(name, found)
+                yield refused(name, found)
                 continue
             whole = model.answer_whole(found, Asked(name, (found.shape[0], found.shape[1])), top)
             del found  # a large picture goes before its answer is drawn and written
@@ -86,17 +86,9 @@ def _side_by_side(answer: Callable[[Chunk], list[Prediction]], chunks: Iterable[
 
 
 def _answer_chunk(model: Model, chunk: Chunk, top: int | None) -> Iterator[Prediction]:
-    good = [(name, found) for name, found in chunk if isinstance(found, Decoded)]
-    answers: Iterator[Prediction] = iter(())
-    if good:
-        pixels = np.stack([found.pixels for _, found in good])
-        answers = model.answer(pixels, [Asked(name, found.original_size) for name, found in good], top)
-    for name, found in chunk:
-        if isinstance(found, Decoded):
-            yield next(answers)
-        else:
-            yield _refused(name, found)
+    def ask(names: Sequence[str], pictures: Sequence[Decoded]) -> Iterator[Prediction]:
+        pixels = np.stack([one.pixels for one in pictures])
+        asked = [Asked(name, one.original_size) for name, one in zip(names, pictures, strict=True)]
+        return model.answer(pixels, asked, top)
 
-
-def _refused(name: str, found: PictureError) -> Prediction:
-    return Prediction(name, error=found.brief)
+    return in_order(ask, chunk)
