@@ -82,6 +82,25 @@ def test_nan_never_passes():
     assert not found.holds and found.largest == np.inf
 
 
+def test_pixels_are_decisions_where_that_is_asked_for():
+    """Two maps of 2,000 pixels: three differ in the first, none in the second, so 0.75 in a thousand."""
+    mask = np.zeros((40, 50), np.int64)
+    three = mask.copy()
+    three[0, :3] = 1
+    expected = [Prediction("a", mask=mask), Prediction("b", mask=mask)]
+    found = [Prediction("a", mask=three), Prediction("b", mask=mask)]
+    assert not compare(expected, found, tolerance=1.0).holds
+    told = compare(expected, found, tolerance=1.0, share=0.5, by_pixel=True)
+    assert told.holds and told.agreement == pytest.approx(1 - 3 / 4000) and told.different == ("a",)
+    assert "0.075%" in told.sentence
+    five = mask.copy()
+    five[0, :5] = 1
+    wrong = [Prediction("a", mask=five), Prediction("b", mask=mask)]
+    assert not compare(expected, wrong, tolerance=1.0, share=0.5, by_pixel=True).holds
+    refused = [Prediction("a", error="torn"), Prediction("b", mask=mask)]
+    assert not compare(expected, refused, tolerance=1.0, share=0.5, by_pixel=True).holds
+
+
 def test_masks_and_pictures():
     mask = np.zeros((40, 50), np.int64)
     one_pixel, corner = mask.copy(), mask.copy()

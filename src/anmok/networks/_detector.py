@@ -8,7 +8,8 @@
     net.takes_regions                               True: wants proposals from outside (selective search)
     net.draws_masks                                 True: learns from masks, and answers with them (may be left out)
     boxes, scores = net.candidates(outputs)         everything before suppression, of fixed shape: what export carries
-    boxes, scores = net.candidates_of(pictures)     the same, where outputs have no fixed shape (two stages)
+    boxes, scores = net.candidates_of(pictures)     the same, where outputs have no fixed shape (two stages); one that
+                                                    draws masks has `candidates_in(maps, size)`, and `masks`
 
 `pictures`: float (N, C, H, W), normalised, possibly letterboxed. All boxes are xyxy in pixels of these pictures,
 half-open, float32. Labels are class ids from 0; background, where a network needs it, is its own affair.

@@ -1,7 +1,7 @@
 """What a region-based network looks at: regions cut out of the picture or of its maps, brought to one size.
 
-Regions are half-open boxes in pixels of the input, one tensor (R_i, 4) a picture, or (N, R, 4) where all pictures have
-as many; results stack them all in order.
+Regions are half-open boxes in pixels of the input: one tensor (R_i, 4) a picture; or (N, R, 4) where all pictures have
+as many; or (R, 5), the number of its picture before each box. Results stack them all in order.
 torchvision's compiled pooling is imported where it is used.
 """
 
@@ -56,6 +56,8 @@ def roi_align(maps: Sequence[Tensor], regions: Regions, size: int, strides: Sequ
 
 def numbered(regions: Regions) -> Tensor:
     """All regions under each other, the number of their picture before each: float32 (R, 5)."""
+    if isinstance(regions, Tensor) and regions.ndim == 2:
+        return regions.float()
     if isinstance(regions, Tensor):  # without a loop over pictures, so that a graph takes any number of them
         number = torch.arange(regions.shape[0], device=regions.device)[:, None, None].expand(-1, regions.shape[1], 1)
         return torch.cat([number.float(), regions.float()], 2).flatten(0, 1)

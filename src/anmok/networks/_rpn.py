@@ -193,7 +193,7 @@ class Survivors(torch.autograd.Function):
         places = g.op("Gather", stays, constant([0, 2]), axis_i=1)
         nothing = g.op("ConstantOfShape", g.op("Shape", scores), value_t=torch.tensor([SUPPRESSED]))
         found = g.op("ScatterND", nothing, places, g.op("GatherND", scores, places))
-        found.setType(scores.type())
+        found.setType(scores.type().with_sizes([None, None]))  # else the number of pictures would be taken for fixed
         return found
 
 

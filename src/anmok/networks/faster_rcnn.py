@@ -98,11 +98,7 @@ class FasterRCNN(nn.Module):
 
     def candidates_of(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """See `Detector`: every class's own box (N, R, C, 4) and score (N, R, C); empty proposals score 0."""
-        size = (pictures.shape[2], pictures.shape[3])
-        maps = self.backbone(pictures)
-        regions = self.rpn.as_many(maps[: len(self.rpn.shapes)], size)
-        boxes, scores = self.roi_heads.candidates_of(maps, regions)
-        return boxes, scores * (regions[..., 2] > regions[..., 0])[..., None]
+        return candidates_in(self.backbone(pictures), (pictures.shape[2], pictures.shape[3]), self.rpn, self.roi_heads)
 
     @torch.no_grad()
     def detect(
@@ -116,6 +112,15 @@ class FasterRCNN(nn.Module):
     ) -> list[Found]:
         """See `Detector.detect`."""
         return self.roi_heads.detect(outputs.regions, sizes, score=score, nms=nms, limit=limit)
+
+
+def candidates_in(
+    maps: Sequence[Tensor], size: tuple[int, int], rpn: RegionProposals, roi_heads: RegionHeads
+) -> tuple[Tensor, Tensor]:
+    """`candidates_of` in the maps of pictures of `size` (height, width)."""
+    regions = rpn.as_many(maps[: len(rpn.shapes)], size)
+    boxes, scores = roi_heads.candidates_of(maps, regions)
+    return boxes, scores * (regions[..., 2] > regions[..., 0])[..., None]
 
 
 @register("detect network")

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anmok.core.boxes import clip
 from anmok.core.errors import UsageError
 from anmok.core.registry import register
 from anmok.core.weights import Weights
@@ -25,8 +26,9 @@ from anmok.networks._card import Paper, about
 from anmok.networks._detector import Found, Overlap, Sizes, Target, check_targets
 from anmok.networks._pretrained import Source, load, wants_published
 from anmok.networks._region_heads import RegionAnswers
+from anmok.networks._regions import Regions
 from anmok.networks._rpn import Proposed, rpn_losses
-from anmok.networks.faster_rcnn import FasterRCNN
+from anmok.networks.faster_rcnn import FasterRCNN, candidates_in
 from anmok.networks.fasterrcnn_resnet50_fpn import CARD as BOX_CARD
 from anmok.networks.fasterrcnn_resnet50_fpn import COCO, WIDTH, parts_of, pool_levels
 
@@ -117,12 +119,19 @@ class MaskRCNN(nn.Module):
         owners = [own[mine] for own, mine in zip(chosen.owners, objects, strict=True)]
         return WithMasks(proposed, answers, tuple(maps), size, masks, wanted_masks(targets, boxes, owners))
 
-    def masks(self, maps: Sequence[Tensor], boxes: Sequence[Tensor], labels: Tensor) -> Tensor:
+    def masks(self, maps: Sequence[Tensor], boxes: Regions, labels: Tensor) -> Tensor:
         """Mask logits (P, 28, 28) of P boxes, of the class `labels` (P,), background 0."""
         pooled = pool_levels(maps, boxes, POOLED, self.strides)  #                             P, 256, 14, 14
         heads: Any = self.roi_heads
         drawn = heads.mask_predictor(heads.mask_head(pooled)).float()  #                       P, C + 1, 28, 28
-        return drawn[torch.arange(len(labels), device=labels.device), labels]
+        own = labels[:, None, None, None].expand(-1, -1, *drawn.shape[2:])
+        return drawn.gather(1, own).squeeze(1)
+
+    def candidates_in(self, maps: Sequence[Tensor], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """See `Detector.candidates_of`, in the maps of pictures of `size` (height, width), where boxes are cut off."""
+        boxes, scores = candidates_in(maps, size, self.rpn, self.roi_heads)
+        boxes = clip(boxes, size)
+        return boxes, scores * (boxes[..., 2:] > boxes[..., :2]).all(-1)
 
     def losses(self, outputs: WithMasks, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Faster R-CNN's four, and `masks`: binary cross entropy of the true class's mask."""
@@ -144,9 +153,10 @@ class MaskRCNN(nn.Module):
         nms: Overlap = 0.5,
         limit: int = 100,
     ) -> list[Found]:
-        """See `Detector.detect`; also `masks`, bool (K, H, W)."""
+        """See `Detector.detect`; also `masks`, bool (K, H, W). Boxes are always cut off: outside there is no mask."""
         from torchvision.models.detection.roi_heads import paste_masks_in_image
 
+        sizes = [outputs.size] * len(outputs.regions.regions) if sizes is None else sizes
         found = self.roi_heads.detect(outputs.regions, sizes, score=score, nms=nms, limit=limit)
         boxes = [own["boxes"] for own in found]
         shares = self.masks(outputs.maps, boxes, torch.cat([own["labels"] for own in found]) + 1).sigmoid()

@@ -153,7 +153,8 @@ def choose(found: Sequence[Contender]) -> Choice:
 def _judge(contender: Contender, reference: Sequence[Prediction]) -> Parity:
     if contender.choice.precision == "float32":
         return compare(reference, contender.ask(), FLOAT32)
-    return compare(reference, contender.ask(), tolerance=1.0, share=SHARE)
+    maps = reference[0].mask is not None
+    return compare(reference, contender.ask(), tolerance=1.0, share=SHARE, by_pixel=maps)
 
 
 def chosen_model(artefact: Artefact, choice: Choice) -> Model:

@@ -25,6 +25,7 @@ import numpy as np
 from anmok.core.errors import ArtefactError, UsageError
 from anmok.ship.apart import Apart
 from anmok.ship.artefact import Graph
+from anmok.ship.last_layers import in_two
 
 PIECE = 3 * 224 * 224  # values that one processor computes together, of one picture at least
 _MOST = 16  # processors used: each holds a piece's maps
@@ -104,23 +105,30 @@ def openvino_here(graph: Graph, precision: str) -> Engine:
     core = openvino_module().Core()
     if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise UsageError("this processor has no bf16", allowed="float32")
-    settings: dict[str, Any] = {
-        "INFERENCE_PRECISION_HINT": {"float32": "f32", "bf16": "bf16"}[precision],
-        "NUM_STREAMS": processors(),
-        "INFERENCE_NUM_THREADS": processors(),
-    }
+    settings: dict[str, Any] = {"NUM_STREAMS": processors(), "INFERENCE_NUM_THREADS": processors()}
+
+    def read() -> Any:
+        return core.read_model(graph.onnx) if graph.onnx else core.read_model(graph.xml, graph.weights)
+
+    def ready(part: Any, numbers: str) -> Any:
+        return core.compile_model(part, "CPU", settings | {"INFERENCE_PRECISION_HINT": numbers})
+
     try:
-        model = core.read_model(graph.onnx) if graph.onnx else core.read_model(graph.xml, graph.weights)
-        compiled = core.compile_model(model, "CPU", settings)
-        names = [output.get_any_name() for output in compiled.outputs]
+        two = in_two(read) if precision == "bf16" else None
+        hint = {"float32": "f32", "bf16": "bf16"}[precision]
+        parts = [ready(read(), hint)] if two is None else [ready(two[0], hint), ready(two[1], "f32")]
+        names = [output.get_any_name() for output in parts[-1].outputs]
     except RuntimeError as error:
         raise _unusable("OpenVINO", error) from error
 
     def infer(piece: np.ndarray) -> Sequence[np.ndarray]:
+        values: Sequence[np.ndarray] = [piece]
         with nullcontext() if _BEGUN.is_set() else _FIRST:
-            found = compiled.create_infer_request().infer({0: piece}, share_inputs=True)
+            for part in parts:
+                found = part.create_infer_request().infer(dict(enumerate(values)), share_inputs=True)
+                values = [np.asarray(found[place]) for place in range(len(part.outputs))]
             _BEGUN.set()
-        return [np.asarray(found[place]) for place in range(len(names))]
+        return values
 
     return InPieces(infer, names, f"OpenVINO, {precision}")
 

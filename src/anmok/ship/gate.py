@@ -7,7 +7,7 @@ name: a class list in another order is a difference, whatever the numbers say.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ class Parity:
         where: the picture of the largest difference.
         tolerance: the largest difference allowed.
         share: the smallest share of equal decisions allowed.
+        pixels: where pixels are the decisions: the share of all of them that are of another class; else None.
     """
 
     pictures: int
@@ -47,10 +48,13 @@ class Parity:
     where: str
     tolerance: float
     share: float = 1.0
+    pixels: float | None = None
 
     @property
     def agreement(self) -> float:
-        """Share of pictures with the same decision."""
+        """Share of equal decisions: of pictures, or of pixels."""
+        if self.pixels is not None:
+            return 1 - self.pixels
         return 1 - len(self.different) / max(1, self.pictures + self.refused)
 
     @property
@@ -63,6 +67,10 @@ class Parity:
         """The comparison in words."""
         answered = f"{self.pictures:,} pictures answered, {self.refused:,} refused by both"
         decided = f"{len(self.different):,} decisions differ"
+        if self.pixels is not None:
+            decided = (
+                f"{self.pixels:.3%} of the pixels differ, more than {_PIXELS:.1%} in {len(self.different):,} pictures"
+            )
         if self.different:
             more = ", …" if len(self.different) > LISTED else ""
             decided += f" ({', '.join(self.different[:LISTED])}{more})"
@@ -81,21 +89,24 @@ class Parity:
 
 
 def compare(
-    expected: Iterable[Prediction], found: Iterable[Prediction], tolerance: float = FLOAT32, share: float = 1.0
-) -> Parity:
+    expected: Iterable[Prediction], found: Iterable[Prediction], tolerance: float = FLOAT32, share: float = 1.0,
+    by_pixel: bool = False,
+) -> Parity:  # fmt: skip
     """Compare two ways' answers to the same pictures in the same order.
 
     Args:
         expected, found: the reference's answers, and those to be judged.
         tolerance: largest difference allowed.
         share: smallest share of equal decisions allowed.
+        by_pixel: of class maps every pixel is a decision, over all pictures together, and `share` is at least 99.9 %;
+            else every picture's map is one, equal where 99.9 % of its pixels are.
 
     Raises:
         ParityError: one way answered for other pictures, or for more or fewer.
     """
     pictures = refused = 0
     different: list[str] = []
-    largest, where = 0.0, ""
+    largest, where, unequal = 0.0, "", 0.0
     pairs = zip(_ended(expected), _ended(found), strict=False)
     for one, other in pairs:
         if one is None and other is None:
@@ -109,13 +120,19 @@ def compare(
         pictures += 1
         if one.error is not None or other.error is not None:
             different.append(one.id)
+            unequal += 1
             continue
         same, distance = _judge(one, other)
+        if by_pixel:
+            unequal += _apart(one.mask, other.mask)
         if not same:
             different.append(one.id)
         if distance > largest or np.isnan(distance):
             largest, where = (distance if not np.isnan(distance) else np.inf), one.id
-    return Parity(pictures, refused, tuple(different), float(largest), where, tolerance, share)
+    found_alike = Parity(pictures, refused, tuple(different), float(largest), where, tolerance, share)
+    if not by_pixel:
+        return found_alike
+    return replace(found_alike, share=max(share, 1 - _PIXELS), pixels=unequal / max(1, pictures))
 
 
 def _ended(predictions: Iterable[Prediction]) -> Iterable[Prediction | None]:
@@ -134,7 +151,11 @@ def _judge(one: Prediction, other: Prediction) -> tuple[bool, float]:
         alike, apart = _classes(one, other)
         return same and alike, max(distance, apart)
     if one.boxes is not None:
-        return _boxes(one, other)
+        same, distance = _boxes(one, other)
+        if one.objects is None:
+            return same and other.objects is None, distance
+        alike, apart = _masks(one.objects, other.objects)
+        return same and alike, max(distance, apart)
     return _classes(one, other)
 
 
@@ -199,10 +220,15 @@ def _told(one: Prediction) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _masks(expected: np.ndarray, found: Any) -> tuple[bool, float]:
-    if found is None or np.shape(found) != expected.shape:
-        return False, 1.0
-    share = float((expected != found).mean())
+    share = _apart(expected, found)
     return share <= _PIXELS, share if share > _PIXELS else 0.0
+
+
+def _apart(expected: np.ndarray | None, found: Any) -> float:
+    """Share of a map's pixels that differ."""
+    if expected is None or found is None or np.shape(found) != expected.shape:
+        return 1.0
+    return float((expected != found).mean())
 
 
 def _pictures(expected: np.ndarray, found: Any) -> tuple[bool, float]:

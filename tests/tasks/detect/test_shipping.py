@@ -1,28 +1,31 @@
 """A shipped detector answers as the network does, from the file to boxes in the original's pixels."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 import anmok
 from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
+from anmok.core.types import Prediction
 from anmok.data.stores import PathPictures
 from anmok.engine.devices import choose
 from anmok.networks import build
 from anmok.networks._detector import select
+from anmok.ship.answers.detect import OUTPUTS, pasted
 from anmok.ship.artefact import Artefact, Manifest, write_artefact
 from anmok.ship.gate import compare
 from anmok.ship.graph import to_onnx
 from anmok.ship.runtime import Model
 from anmok.tasks.detect import Detect, Detection
 from anmok.tasks.detect.drawing import TRUE
-from anmok.tasks.detect.shipping import OUTPUTS
 from anmok.verbs.settings import PredictSettings
 from anmok.verbs.shipped import shipped_answers
 
@@ -161,10 +164,67 @@ def test_as_many_proposals_for_every_picture_are_the_usual_ones() -> None:
         assert not own[len(usual) :].any()
 
 
-def test_a_detector_that_draws_masks_is_not_shipped(model: Detect) -> None:
-    model.network.draws_masks = True
-    with pytest.raises(UsageError, match="masks"):
-        Detection().cargo(model)
+@pytest.mark.parametrize("nms", [0.5, "soft"])
+def test_masks_are_drawn_in_the_graph(nms: float | Literal["soft"], files: list[str]) -> None:
+    """Of what suppression leaves; torchvision pastes them for the network, NumPy for the file."""
+    torch.manual_seed(0)
+    built: Any = build(
+        "maskrcnn_resnet50_fpn:resnet18", num_classes=3, in_channels=3, hidden=8, sizes=(8, 16, 32, 64, 128)
+    ).eval()
+    for layer in (built.rpn.head.cls_logits, built.rpn.head.bbox_pred, built.roi_heads.box_predictor.cls_score):
+        torch.nn.init.normal_(layer.weight, std=0.3)  # answers far apart
+    torch.nn.init.normal_(built.roi_heads.box_predictor.bbox_pred.weight, std=0.1)
+    torch.nn.init.normal_(built.roi_heads.mask_predictor.mask_fcn_logits.weight, std=0.5)  # and masks with holes
+    model = Detect(built, ("ant", "bee", "cat"), Preparation(64, 64, 3, fit="pad"), choose("cpu", "float32"))
+    model.threshold, model.nms = 0.3, nms
+    cargo = Detection().cargo(model)
+    graph = to_onnx(cargo.network, model.preparation, cargo.outputs)
+    shipped = Model(Artefact(Manifest("detect", "tiny", model.preparation, cargo.outputs, cargo.answers), graph))
+    expected = list(Detection().answers(model, PathPictures(), files, files, PredictSettings.of()))
+    for one in expected:
+        if one.error is None:
+            assert len(one.labels) > 2 and 0.05 < (one.objects > 0).mean() < 0.95
+    for batch in (1, 3):
+        found = list(shipped_answers(shipped, PathPictures(), files, files, batch=batch))
+        parity = compare(expected, found)
+        assert parity.holds and (parity.pictures, parity.refused) == (3, 1), parity.sentence
+    model.threshold = 2.0  # nothing is left: the graph still answers
+    cargo = Detection().cargo(model)
+    graph = to_onnx(cargo.network, model.preparation, cargo.outputs)
+    shipped = Model(Artefact(Manifest("detect", "tiny", model.preparation, cargo.outputs, cargo.answers), graph))
+    for one in shipped_answers(shipped, PathPictures(), files[:2], files[:2]):
+        assert one.labels == () and not one.objects.any()
+
+
+def test_masks_are_pasted_as_torchvision_pastes_them() -> None:
+    """Boxes inside, across each edge, narrower than a pixel, and outside altogether."""
+    rng = np.random.default_rng(3)
+    corners = rng.uniform(-30, 80, (60, 2))
+    boxes = np.concatenate([corners, corners + rng.uniform(0.2, 60, (60, 2))], 1).astype(np.float32)
+    masks = rng.random((60, 28, 28), dtype=np.float32)
+    outside = ((boxes[:, :2] > 63) | (boxes[:, 2:] < 0)).any(1)  # where torchvision's raises
+    assert 3 < outside.sum() < 30
+    assert not pasted(np.ones((28, 28)), np.array([70.0, 70, 90, 90]), 64).any()
+    masks, boxes = masks[~outside], boxes[~outside]
+    expected = paste_masks_in_image(torch.from_numpy(masks)[:, None], torch.from_numpy(boxes), (64, 64))[:, 0]
+    tied = 0
+    for mask, box, truth in zip(masks, boxes, expected.numpy(), strict=True):
+        differ = pasted(mask, box, 64) != (truth > 0.5)
+        assert (np.abs(truth[differ] - 0.5) < 1e-5).all()
+        tied += int(differ.sum())
+    assert tied < 5 and (expected > 0.5).any()
+
+
+def test_outlines_count_where_two_ways_are_compared() -> None:
+    """Equal boxes with another outline are another answer."""
+    seen = np.zeros((40, 50), np.int32)
+    seen[5:25, 5:25] = 1
+    one = Prediction("a", ("ant",), (0.9,), boxes=np.array([[5, 5, 25, 25.0]]), objects=seen)
+    assert compare([one], [one]).holds
+    other = np.where(np.arange(50) < 24, seen, 0).astype(np.int32)
+    for wrong in (other, None):
+        assert compare([one], [replace(one, objects=wrong)]).different == ("a",)
+    assert compare([replace(one, objects=None)], [one]).different == ("a",)
 
 
 def test_a_detector_that_wants_proposals_is_not_shipped(model: Detect) -> None:

@@ -1,4 +1,5 @@
-"""Detection: the best candidates of each picture → boxes in the original's pixels, suppressed class by class."""
+"""Detection: the best candidates of each picture → boxes in the original's pixels, suppressed class by class; and the
+objects' outlines, where the graph draws masks."""
 
 from __future__ import annotations
 
@@ -7,21 +8,27 @@ from typing import Any
 
 import numpy as np
 
+from anmok.core.geometry import resample_mask
 from anmok.core.preparation import Preparation
 from anmok.core.registry import register
 from anmok.core.types import Prediction
 from anmok.ship.answers import Asked
+
+OUTPUTS = ("boxes", "scores", "labels")
+MASKS = "masks"  # a fourth output, where objects are outlined
 
 
 @register("answers", name="detect")
 class BoxAnswers:
     """Score, overlap, and the way back from the letterboxed square.
 
+    Of masks, (N, K, m, m) in [0, 1] over each candidate's box, `Prediction.objects` is made.
+
     Reads `classes` (names by label), `threshold` (scores below are no answer), `nms` (overlap above which the lower
     score goes; "soft": it decays), `limit` (boxes a picture) and `preparation` (where in the square each picture lay).
     """
 
-    outputs = ("boxes", "scores", "labels")
+    outputs = OUTPUTS
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self.classes = tuple(map(str, settings["classes"]))
@@ -41,23 +48,87 @@ class BoxAnswers:
         boxes, scores, labels = (outputs[name] for name in self.outputs)
         if boxes.shape != (len(pictures), scores.shape[1], 4) or scores.shape != labels.shape:
             raise ValueError(f"boxes {boxes.shape} and scores {scores.shape} for {len(pictures)} pictures")
-        for picture, *found in zip(pictures, boxes, scores, labels.astype(np.int64), strict=True):
+        masks = outputs.get(MASKS)
+        if masks is not None and masks.shape[:2] != scores.shape:
+            raise ValueError(f"masks {masks.shape} of boxes {boxes.shape}")
+        each = [None] * len(pictures) if masks is None else masks
+        for picture, *found in zip(pictures, boxes, scores, labels.astype(np.int64), each, strict=True):
             yield self._answer(picture, *found)
 
-    def _answer(self, picture: Asked, boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> Prediction:
-        good = (scores >= self.threshold) & (boxes[:, 2:] > boxes[:, :2]).all(1)
-        boxes, scores, labels = boxes[good], scores[good], labels[good]
+    def _answer(
+        self, picture: Asked, boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, masks: np.ndarray | None
+    ) -> Prediction:
+        good = np.flatnonzero((scores >= self.threshold) & (boxes[:, 2:] > boxes[:, :2]).all(1))
         if self.nms == "soft":
-            kept, scores = softened(boxes, scores, labels, self.threshold, self.limit)
+            kept, scores = softened(boxes[good], scores[good], labels[good], self.threshold, self.limit)
         else:
-            kept = suppressed(boxes, scores, labels, float(self.nms))[: self.limit]
-            scores = scores[kept]
+            kept = suppressed(boxes[good], scores[good], labels[good], float(self.nms))[: self.limit]
+            scores = scores[good][kept]
+        kept = good[kept]
         height, width = picture.size
         back = self.preparation.geometry(picture.size, seen=True).inverse()
         placed = np.clip(back.boxes(boxes[kept]), 0, np.array([width, height, width, height], np.float32))
         seen = (placed[:, 2:] > placed[:, :2]).all(1)  # what lay in the padding is gone
         names = tuple(self.classes[label] for label in labels[kept][seen].tolist())
-        return Prediction(picture.id, names, tuple(scores[seen].tolist()), boxes=placed[seen])
+        objects = None
+        if masks is not None:
+            side = self.preparation.size
+            drawn = [pasted(masks[place], boxes[place], side) for place in kept[seen].tolist()]
+            objects = owners(np.reshape(drawn, (-1, side, side)).astype(bool), self.preparation, picture.size)
+        return Prediction(picture.id, names, tuple(scores[seen].tolist()), boxes=placed[seen], objects=objects)
+
+
+def owners(masks: np.ndarray, preparation: Preparation, size: tuple[int, int]) -> np.ndarray:
+    """Which object each pixel of the original picture belongs to, int32 (height, width): 0 none, 1 the surest.
+
+    Args:
+        masks: bool (K, S, S) on the network's square, the surest first; where two overlap, the surer one is on top.
+        preparation: how the picture of `size` (height, width) became that square.
+    """
+    seen = np.zeros(masks.shape[1:], np.int32)
+    for number in range(len(masks), 0, -1):
+        seen[masks[number - 1]] = number
+    return resample_mask(seen, preparation.geometry(size, seen=True).inverse(), size, 0)
+
+
+def pasted(mask: np.ndarray, box: np.ndarray, side: int) -> np.ndarray:
+    """A box's mask in its place: bool (side, side), where it says more than half.
+
+    As Detectron and torchvision paste: a border of nothing is put around the mask, so that it ends softly; the box, so
+    much larger, is cut to whole pixels, of which the last belongs to it; values between are bilinear.
+
+    Args:
+        mask: (m, m) in [0, 1].
+        box: (4,), xyxy in pixels of the square.
+        side: of the square.
+
+    >>> pasted(np.ones((4, 4)), np.array([1.0, 1, 3, 3]), 4).astype(int).tolist()
+    [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
+    """
+    framed = np.pad(mask.astype(np.float32), 1)
+    centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2 * (len(framed) / len(mask))
+    first, last = (centre - half).astype(np.int64), (centre + half).astype(np.int64)  # towards 0
+    found = np.zeros((side, side), bool)
+    (columns, across), (rows, down) = (
+        _between(low, high, len(framed), side) for low, high in zip(first.tolist(), last.tolist(), strict=True)
+    )
+    found[rows, columns] = down @ framed @ across.T > 0.5
+    return found
+
+
+def _between(first: int, last: int, cells: int, side: int) -> tuple[slice, np.ndarray]:
+    """Pixels `first` to `last` as far as they lie in the square, and how each is mixed of `cells` cells: (pixels,
+    cells), float32."""
+    count = max(last - first + 1, 1)
+    inside = np.arange(max(first, 0), min(first + count, side))
+    at = np.maximum((inside - first + 0.5) * (cells / count) - 0.5, 0).astype(np.float32)
+    low = np.minimum(at.astype(np.int64), cells - 1)
+    share = at - low
+    mixed = np.zeros((len(inside), cells), np.float32)
+    mixed[np.arange(len(inside)), low] += 1 - share
+    mixed[np.arange(len(inside)), np.minimum(low + 1, cells - 1)] += share
+    start = int(inside[0]) if len(inside) else 0
+    return slice(start, start + len(inside)), mixed
 
 
 def suppressed(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, most: float) -> np.ndarray:

@@ -20,7 +20,10 @@ except ModuleNotFoundError:  # anmok-runtime has no SciPy: class maps are answer
 
 TILES = 64  # looked at together, at most
 COUNTED = 1 << 22  # pixels counted at once
-OTHERWISE = 1e-3  # of a picture's pixels may be of another class than in exact numbers, as `anmok.ship.gate` has it
+ALIKE = (
+    0.8e-3  # of all pixels may be of another class than in exact numbers: a fifth less than `anmok.ship.gate` allows
+)
+MANY = 0.01  # of a picture's pixels, if in doubt, make the picture one to be asked about again
 EVERY = 4  # rows of which one is looked at to tell how many pixels are in doubt
 
 
@@ -64,19 +67,27 @@ class ClassMapAnswers:
         return answer(picture.id, found, self.classes, self.background, top)
 
     def slack(self, fast: Mapping[str, np.ndarray], exact: Mapping[str, np.ndarray]) -> float:
-        """How near a pixel's first two probabilities lie where it is in doubt, whatever computed `fast`.
+        """Below which margin between a pixel's first two probabilities it is in doubt, whatever computed `fast`.
 
-        So near that in every picture at least as many pixels are in doubt as were answered otherwise than in exact
-        numbers; 0 where none was.
+        The least that keeps `ALIKE`: with the pictures asked again that `doubtful` names, so few of all pixels are of
+        another class than in exact numbers; 0 where that needs no picture.
         """
         own, exactly = (found["probabilities"][:, :, ::EVERY] for found in (fast, exact))
-        otherwise = (own.argmax(1) != exactly.argmax(1)).reshape(len(own), -1).sum(1)
-        nearest = np.sort(_margins(own).reshape(len(own), -1), axis=1)
-        return max((float(row[count - 1]) for row, count in zip(nearest, otherwise, strict=True) if count), default=0.0)
+        otherwise = (own.argmax(1) != exactly.argmax(1)).reshape(len(own), -1).mean(1)
+        margins = _margins(own).reshape(len(own), -1)
+        place = int(MANY * margins.shape[1])
+        entering = np.partition(margins, place, axis=1)[:, place]  # from this slack on, each picture is in doubt
+        left, slack = float(otherwise.sum()), 0.0
+        for picture in np.argsort(entering, kind="stable").tolist():
+            if left <= ALIKE * len(own):
+                break
+            left, slack = left - float(otherwise[picture]), float(entering[picture])
+        return slack
 
     def doubtful(self, outputs: Mapping[str, np.ndarray], slack: float) -> np.ndarray:
-        """Of each picture, whether more than `OTHERWISE` of its pixels may be in doubt: bool (N,)."""
-        return (_margins(outputs["probabilities"][:, :, ::EVERY]) <= slack).mean((1, 2)) > OTHERWISE
+        """Of each picture, whether more than `MANY` of its pixels are in doubt: bool (N,)."""
+        margins = _margins(outputs["probabilities"][:, :, ::EVERY])
+        return (margins <= slack).mean((1, 2)) > MANY if slack > 0 else np.zeros(len(margins), bool)
 
     def _mapper(self, ask: Any) -> Mapper:
         return Mapper(ask, self.preparation, len(self.classes), self.seams)

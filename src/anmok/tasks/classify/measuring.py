@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class Measured:
         """Every figure with its interval."""
         return self.summary.figures
 
-    @property
+    @cached_property
     def scores(self) -> np.ndarray:
         """Probabilities (N, classes), calibrated."""
         return apply_temperature(self.logits, self.temperature)

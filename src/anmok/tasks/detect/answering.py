@@ -13,11 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from anmok.core.geometry import resample_mask
 from anmok.core.pictures import Decoded
-from anmok.core.preparation import Preparation
 from anmok.core.types import Pictures, Prediction
 from anmok.report.box_tables import write_boxes
+from anmok.ship.answers.detect import owners
 from anmok.tasks.answering import answered, stacked
 from anmok.tasks.detect.drawing import TRUE, drawn, tinted
 from anmok.tasks.detect.learning import Detect
@@ -50,19 +49,6 @@ def overlay(pixels: np.ndarray, answer: Prediction) -> np.ndarray:
     words = [f"{label} {score:.0%}" for label, score in zip(answer.labels, answer.scores, strict=True)]
     seen = pixels if answer.objects is None else tinted(pixels, answer.objects)
     return drawn(seen, answer.boxes, words, [TRUE] * len(words))
-
-
-def owners(masks: np.ndarray, preparation: Preparation, size: tuple[int, int]) -> np.ndarray:
-    """Which object each pixel of the original picture belongs to, int32 (height, width): 0 none, 1 the surest.
-
-    Args:
-        masks: bool (K, S, S) on the network's square, the surest first; where two overlap, the surer one is on top.
-        preparation: how the picture of `size` (height, width) became that square.
-    """
-    seen = np.zeros(masks.shape[1:], np.int32)
-    for number in range(len(masks), 0, -1):
-        seen[masks[number - 1]] = number
-    return resample_mask(seen, preparation.geometry(size, seen=True).inverse(), size, 0)
 
 
 def wants_overlays(to: Path | None) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from anmok.core.errors import UsageError
-from anmok.networks._detector import MOST_CANDIDATES
+from anmok.networks._detector import MOST_CANDIDATES, Overlap
+from anmok.networks._rpn import SUPPRESSED, Survivors
+from anmok.ship.answers.detect import MASKS, OUTPUTS
 from anmok.tasks._shipping import Cargo
 from anmok.tasks.detect.learning import Detect
 
-OUTPUTS = ("boxes", "scores", "labels")
 LIMIT = 100  # boxes a picture, as a network's `detect` gives
 
 
@@ -28,34 +30,79 @@ class Best(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(N, C, S, S) → boxes (N, K, 4) in pixels of the square, scores and labels (N, K) as float32, best first."""
         if hasattr(self.network, "candidates_of"):
-            boxes, scores = self.network.candidates_of(x)
-        else:
-            boxes, scores = self.network.candidates(self.network(x))
-        # boxes (N, A, 4) or (N, A, classes, 4); scores (N, A, classes)
-        classes = scores.shape[2]
-        values, places = scores.flatten(1).topk(min(MOST_CANDIDATES, scores[0].numel()))
-        labels = places % classes
-        rows = places if boxes.ndim == 4 else (places - labels) // classes
-        chosen = boxes.flatten(1, -2).gather(1, rows[..., None].expand(-1, -1, 4))
-        return chosen, values, labels.float()
+            return best(*self.network.candidates_of(x))
+        return best(*self.network.candidates(self.network(x)))
+
+
+class BestDrawn(nn.Module):
+    """As `Best`, and a mask of each candidate that may be an answer: what suppression leaves above the threshold.
+
+    Suppression is therefore in the graph, unless it is soft: then every candidate above the threshold is drawn.
+
+    Args:
+        network: draws masks.
+        threshold: scores below are no answer.
+        nms: see `anmok.networks._detector.Detector.detect`.
+    """
+
+    def __init__(self, network: Any, threshold: float, nms: Overlap) -> None:
+        super().__init__()
+        self.network, self.threshold, self.nms = network, threshold, nms
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(N, C, S, S) → `Best`'s three, and masks (N, K, 28, 28) in [0, 1]; nothing is drawn of what scores less."""
+        maps = self.network.backbone(x)
+        boxes, scores, labels = best(*self.network.candidates_in(maps, (x.shape[2], x.shape[3])))
+        if self.nms != "soft":
+            scores = survivors_by_class(boxes, scores, labels, self.network.num_classes, self.nms)
+            scores, places = scores.topk(min(LIMIT, boxes.shape[1]))
+            boxes, labels = boxes.gather(1, places[..., None].expand(-1, -1, 4)), labels.gather(1, places)
+        first = torch.arange(scores.shape[1], device=scores.device) == 0  # drawn always: not all runtimes draw nothing
+        good = (scores >= self.threshold) | first
+        number, place = good.nonzero().unbind(1)
+        numbered = torch.cat([number[:, None].float(), boxes[number, place]], 1)
+        drawn = self.network.masks(maps, numbered, labels[number, place].long() + 1).sigmoid()
+        nothing = (0 * scores)[..., None, None].expand(-1, -1, *drawn.shape[1:])
+        return boxes, scores, labels, nothing.index_put((number, place), drawn)
+
+
+def best(boxes: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The `MOST_CANDIDATES` best of each picture: boxes (N, K, 4), scores and labels (N, K) as float32.
+
+    Args:
+        boxes: (N, A, 4), or (N, A, classes, 4) where each class has its own.
+        scores: (N, A, classes).
+    """
+    classes = scores.shape[2]
+    values, places = scores.flatten(1).topk(min(MOST_CANDIDATES, scores[0].numel()))
+    labels = places % classes
+    rows = places if boxes.ndim == 4 else (places - labels) // classes
+    chosen = boxes.flatten(1, -2).gather(1, rows[..., None].expand(-1, -1, 4))
+    return chosen, values, labels.float()
+
+
+def survivors_by_class(boxes: Tensor, scores: Tensor, labels: Tensor, classes: int, overlap: float) -> Tensor:
+    """`Survivors` among the boxes (N, K, 4) of each class: scores (N, K)."""
+    numbers = torch.arange(classes, device=labels.device)[:, None]
+    own = torch.where(labels[:, None] == numbers, scores[:, None], SUPPRESSED)  # (N, classes, K)
+    each = boxes[:, None].expand(-1, classes, -1, -1).flatten(0, 1)
+    left = Survivors.apply(each, own.flatten(0, 1), overlap, MOST_CANDIDATES)
+    return left.unflatten(0, (-1, classes)).amax(1)
 
 
 def cargo(model: Detect) -> Cargo:
     """See `anmok.tasks._kind.Shipping`.
 
     Raises:
-        UsageError: the network wants proposals from outside, which no graph can make; or it draws masks.
+        UsageError: the network wants proposals from outside, which no graph can make.
     """
     if model.network.takes_regions:
         raise UsageError(
             "this detector looks at proposals that selective search makes: it cannot be shipped",
             fix="--net anchor_free",
         )
-    if getattr(model.network, "draws_masks", False):
-        raise UsageError(
-            "this detector's masks cannot be shipped",
-            fix="--net fasterrcnn_resnet50_fpn, which answers with boxes, or a segmentation",
-        )
     settings = {"classes": model.classes, "threshold": model.threshold, "nms": model.nms, "limit": LIMIT,
                 "preparation": model.preparation.to_json()}  # fmt: skip
+    if getattr(model.network, "draws_masks", False):
+        return Cargo(BestDrawn(model.network, model.threshold, model.nms), (*OUTPUTS, MASKS), settings)
     return Cargo(Best(model.network), OUTPUTS, settings)
