@@ -25,7 +25,7 @@ import numpy as np
 from anmok.core.errors import ArtefactError, UsageError
 from anmok.ship.apart import Apart
 from anmok.ship.artefact import Graph
-from anmok.ship.last_layers import in_two
+from anmok.ship.edges import in_three
 
 PIECE = 3 * 224 * 224  # values that one processor computes together, of one picture at least
 _MOST = 16  # processors used: each holds a piece's maps
@@ -114,9 +114,9 @@ def openvino_here(graph: Graph, precision: str) -> Engine:
         return core.compile_model(part, "CPU", settings | {"INFERENCE_PRECISION_HINT": numbers})
 
     try:
-        two = in_two(read) if precision == "bf16" else None
+        three = in_three(read) if precision == "bf16" else None
         hint = {"float32": "f32", "bf16": "bf16"}[precision]
-        parts = [ready(read(), hint)] if two is None else [ready(two[0], hint), ready(two[1], "f32")]
+        parts = list(map(ready, three, ("f32", hint, "f32"))) if three else [ready(read(), hint)]
         names = [output.get_any_name() for output in parts[-1].outputs]
     except RuntimeError as error:
         raise _unusable("OpenVINO", error) from error
