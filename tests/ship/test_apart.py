@@ -1,6 +1,7 @@
 """An engine in a process of its own answers as one in this process does, and its end costs nobody else anything."""
 
 import gc
+import io
 import os
 import signal
 import subprocess
@@ -10,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from anmok.core import child
 from anmok.core.errors import UsageError
-from anmok.ship.apart import Apart, EngineLostError
+from anmok.ship.apart import Apart, EngineLostError, Room, _receive, _send
 from anmok.ship.careful import Careful
 from anmok.ship.engines import onnxruntime_engine
 
@@ -32,6 +34,37 @@ def test_it_answers_as_here_and_ends_with_its_object(artefact, pixels):
     del apart
     gc.collect()
     assert process.poll() is not None
+
+
+@pytest.mark.parametrize("large", [0, 1 << 40], ids=["in shared memory", "by pipe"])
+def test_outputs_come_back_either_way_and_stay(artefact, pixels, monkeypatch, large):
+    """An answer is not overwritten by the next one, which may be larger or smaller."""
+    monkeypatch.setattr("anmok.ship.apart._LARGE", large)
+    script = f"import anmok.ship.apart as apart; apart._LARGE = {large}"
+    monkeypatch.setattr(
+        "anmok.core.child._BOOT", f"{child._BOOT.replace('; import_module', f'; {script}; import_module')}"
+    )
+    here, apart = onnxruntime_engine(artefact.graph), Apart(MAKER, artefact.graph, "float32")
+    parts = (pixels[:1], pixels, pixels[3:5])
+    found = [apart.run(part)["logits"] for part in parts]
+    for part, logits in zip(parts, found, strict=True):
+        assert np.array_equal(logits, here.run(part)["logits"])
+
+
+def test_arrays_of_several_kinds_share_the_room():
+    room = Room.new()
+    if room is None:
+        pytest.skip("this system has no files in memory")
+    arrays = {"a": np.arange(7, dtype=np.float32), "b": np.zeros((0, 4), np.int64), "c": np.arange(300_000.0)}
+    pipe = io.BytesIO()
+    _send(pipe, {"said": 1}, arrays, room)
+    assert len(pipe.getvalue()) < 1000
+    pipe.seek(0)
+    note, found = _receive(pipe, Room(room.number))
+    assert note == {"said": 1} and list(found) == list(arrays)
+    for name, values in arrays.items():
+        assert found[name].dtype == values.dtype and np.array_equal(found[name], values)
+    os.close(room.number)
 
 
 def test_it_outlives_the_thread_that_started_it(artefact, pixels):

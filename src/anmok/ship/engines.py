@@ -121,12 +121,16 @@ def openvino_here(graph: Graph, precision: str) -> Engine:
     except RuntimeError as error:
         raise _unusable("OpenVINO", error) from error
 
+    kept = threading.local()  # maps between two parts are large: each thread has room of its own, made once
+
     def infer(piece: np.ndarray) -> Sequence[np.ndarray]:
         values: Sequence[np.ndarray] = [piece]
         with nullcontext() if _BEGUN.is_set() else _FIRST:
-            for part in parts:
-                found = part.create_infer_request().infer(dict(enumerate(values)), share_inputs=True)
-                values = [np.asarray(found[place]) for place in range(len(part.outputs))]
+            if not hasattr(kept, "requests"):
+                kept.requests = [part.create_infer_request() for part in parts[:-1]]
+            for part, request in zip(parts, [*kept.requests, parts[-1].create_infer_request()], strict=True):
+                found = request.infer(dict(enumerate(values)), share_inputs=True, share_outputs=True)
+                values = [found[place] for place in range(len(part.outputs))]
             _BEGUN.set()
         return values
 
