@@ -18,6 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from anmok.data.samples.scenes import SEED, compose
 from anmok.engine.devices import PlainDevices
 from anmok.ship.artefact import Artefact, Manifest
 from anmok.ship.choice import careful_engine, chosen_model, engines_in_float32
+from anmok.ship.engines import processors
 from anmok.ship.graph import to_onnx
 from anmok.tasks.segment.maps import mapper
 from anmok.tasks.segment.shipping import cargo
@@ -57,13 +59,16 @@ def eager(model: Any, at_once: int) -> Way:
     return answer
 
 
-def mapped(found: Mapper, at_once: int = 8) -> Way:
-    """anmok's way, whoever computes."""
+def mapped(found: Mapper, at_once: int = 4) -> Way:
+    """anmok's way, whoever computes: a batch a processor under way, as in `anmok predict`."""
+
+    def masks(part: np.ndarray) -> list[np.ndarray]:
+        return [one.mask for one in found.fitted(part, [part.shape[1:3]] * len(part))]
 
     def answer(pixels: np.ndarray) -> np.ndarray:
-        size = (pixels.shape[1], pixels.shape[2])
-        parts = (pixels[start : start + at_once] for start in range(0, len(pixels), at_once))
-        return np.stack([one.mask for part in parts for one in found.fitted(part, [size] * len(part))])
+        parts = [pixels[start : start + at_once] for start in range(0, len(pixels), at_once)]
+        with ThreadPoolExecutor(processors()) as threads:
+            return np.stack([mask for answers in threads.map(masks, parts) for mask in answers])
 
     return answer
 
