@@ -1,7 +1,8 @@
 """Transfer: the head against scikit-learn, features kept and told apart, fine-tuning, the choice, resumption."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +18,11 @@ from anmok.data.augment import Augment
 from anmok.data.pixel_sources import ArrayPixels
 from anmok.engine.callbacks import Quiet
 from anmok.engine.devices import choose
+from anmok.ship.apart import EngineLostError
 from anmok.tasks.classify import features as kept
+from anmok.tasks.classify import frozen as engines
 from anmok.tasks.classify.features import View, features, identity_of, last_layer, views
+from anmok.tasks.classify.frozen import Frozen
 from anmok.tasks.classify.head import PENALTIES, UNSEEN, fit_head
 from anmok.tasks.classify.learning import Classify
 from anmok.tasks.classify.transfer import SLOWER, Transfer
@@ -91,25 +95,81 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Classify, Arr
 def test_features_are_those_of_the_view_and_computed_once(tiny: tuple[Classify, ArrayPixels]) -> None:
     model, source = tiny
     rows = np.array([3, 60, 8, *range(30)])
-    first = features(model, source, rows, View("centre"), "data")
+    first = features(Frozen(model), source, rows, View("centre"), "data")
     expected = (source.array[rows, 1:9, 1:9].astype(np.float32).mean((1, 2)) / 255 - 0.5) / 0.5
     np.testing.assert_allclose(first, expected, atol=2e-3)
     assert model.network.seen == len(rows)
-    again = features(model, source, rows, View("centre"), "data")
+    again = features(Frozen(model), source, rows, View("centre"), "data")
     assert model.network.seen == len(rows) and (again == first).all()
-    features(model, source, rows[::-1].copy(), View("centre"), "data")
-    features(model, source, rows, View("mirrored", mirrored=True), "data")
-    features(model, source, rows, View("augmented 0", Augment(crop=0.5), seed=1), "data")
-    features(model, source, rows, View("centre"), "other data")
+    features(Frozen(model), source, rows[::-1].copy(), View("centre"), "data")
+    features(Frozen(model), source, rows, View("mirrored", mirrored=True), "data")
+    features(Frozen(model), source, rows, View("augmented 0", Augment(crop=0.5), seed=1), "data")
+    features(Frozen(model), source, rows, View("centre"), "other data")
     assert model.network.seen == 5 * len(rows)
 
 
 def test_a_torn_file_of_features_is_computed_again(tiny: tuple[Classify, ArrayPixels], tmp_path: Path) -> None:
     model, source = tiny
-    first = features(model, source, np.arange(5), View("centre"), "data")
+    first = features(Frozen(model), source, np.arange(5), View("centre"), "data")
     (path,) = (tmp_path / "features").glob("*.npy")
     path.write_bytes(path.read_bytes()[:-7])
-    assert (features(model, source, np.arange(5), View("centre"), "data") == first).all()
+    assert (features(Frozen(model), source, np.arange(5), View("centre"), "data") == first).all()
+
+
+class Engine:
+    """Answers with what `ask` makes of the pictures; counts them."""
+
+    label = "an engine"
+
+    def __init__(self, ask: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.ask, self.seen = ask, 0
+
+    def run(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
+        self.seen += len(pictures)
+        return {"vectors": self.ask(pictures)}
+
+
+def mean_colour(pictures: np.ndarray) -> np.ndarray:
+    return (pictures.astype(np.float32).mean((1, 2)) / 255 - 0.5) / 0.5
+
+
+def test_many_pictures_are_asked_of_an_engine_whose_features_are_torchs(
+    tiny: tuple[Classify, ArrayPixels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    model, source = tiny
+    expected = features(Frozen(model), source, np.arange(70), View("centre"), "data")
+    before = model.network.seen
+    frozen = Frozen(model, engines.MANY)
+    found = features(frozen, source, np.arange(70), View("centre"), "data")  # another key: another way
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+    assert model.network.seen - before < 10, "torch tells only whether the engine is right"
+    assert "openvino" in frozen.way and Frozen(model, engines.MANY - 1).way == "torch"
+
+
+@pytest.mark.parametrize("fault", ["another network", "refused", "lost"])
+def test_torch_goes_on_where_an_engine_cannot(
+    tiny: tuple[Classify, ArrayPixels], monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    pytest.importorskip("openvino")
+    model, source = tiny
+    asked = {
+        "another network": lambda pictures: mean_colour(pictures[..., ::-1]),
+        "lost": lambda pictures: mean_colour(pictures) if len(pictures) < 5 else fail(EngineLostError("gone")),
+    }
+    engine = Engine(asked.get(fault, mean_colour))
+
+    def opened(*_: object) -> Engine:
+        return fail(UsageError("no engine")) if fault == "refused" else engine
+
+    monkeypatch.setattr(engines, "open_engine", opened)
+    found = features(Frozen(model, engines.MANY), source, np.arange(70), View("centre"), "data")
+    np.testing.assert_allclose(found, mean_colour(source.array[:, 1:9, 1:9]), atol=2e-3)
+    assert engine.seen == {"another network": 4, "refused": 0, "lost": 4 + 32}[fault]
+
+
+def fail(error: Exception) -> Any:
+    raise error
 
 
 def test_other_weights_are_another_identity(tiny: tuple[Classify, ArrayPixels]) -> None:

@@ -14,6 +14,7 @@ from anmok.data.load import load_data
 from anmok.engine.devices import choose
 from anmok.metrics.proportion import Interval, share
 from anmok.tasks.classify.features import View, features, identity_of
+from anmok.tasks.classify.frozen import Frozen
 from anmok.tasks.classify.head import fit_head
 from anmok.tasks.classify.learning import Classify
 from anmok.tasks.pictures import decode_all
@@ -58,7 +59,8 @@ def probe(
         devices.place(network)
         model = Classify(network, dataset.classes, decoded.preparation, devices)
         identity = identity_of(model, fingerprint(dataset, decoded.preparation))
-        x = features(model, decoded.source, decoded.rows, View("centre"), identity)
+        frozen = Frozen(model, len(decoded.rows))
+        x = features(frozen, decoded.source, decoded.rows, View("centre"), identity)
         y = np.array([entry.target for entry in dataset.entries], np.int64)
         found[name] = share(_hits(x, y, folds, len(dataset.classes)), len(y))
     return found

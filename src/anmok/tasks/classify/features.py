@@ -16,10 +16,10 @@ from torch import nn
 from anmok.core.files import whole_file
 from anmok.core.preparation import centre_crop
 from anmok.core.seeds import numpy_generator
-from anmok.core.types import Batch
 from anmok.data.augment import Augment
 from anmok.data.cache_folder import cache_folder
 from anmok.data.loader import Source
+from anmok.tasks.classify.frozen import Frozen
 from anmok.tasks.classify.learning import Classify
 
 AT_ONCE = 32  # pictures
@@ -55,24 +55,26 @@ def views(recipe: Any, augmented: int, seed: int) -> list[View]:
 
 
 def features(
-    model: Classify, source: Source, rows: np.ndarray, view: View, identity: str, on_progress: Progress | None = None
+    frozen: Frozen, source: Source, rows: np.ndarray, view: View, identity: str, on_progress: Progress | None = None
 ) -> np.ndarray:
     """The vector before the last layer for each picture of `rows`: float32 (N, D), from the cache where it is known.
 
     Args:
-        model: with the network whose vectors are wanted.
+        frozen: the network whose vectors are wanted.
         source: stored pictures by row.
         rows: whose.
         view: how to look at them.
         identity: of the pictures, the network's weights and what goes before it, see `identity_of`.
         on_progress: told (done, total).
     """
-    told = json.dumps([identity, view.name, view.seed, view.augment and view.augment.to_json()], sort_keys=True)
+    told = json.dumps(
+        [identity, frozen.way, view.name, view.seed, view.augment and view.augment.to_json()], sort_keys=True
+    )
     key = hashlib.sha256(told.encode() + np.asarray(rows, np.int64).tobytes()).hexdigest()[:32]
     path = cache_folder() / "features" / f"{key}.npy"
     known = _read(path, len(rows))
     if known is None:
-        known = _computed(model, source, rows, view, on_progress)
+        known = _computed(frozen, source, rows, view, on_progress)
         _keep(path, known)
     return known.astype(np.float32)
 
@@ -86,22 +88,12 @@ def identity_of(model: Classify, data: str) -> str:
     return digest.hexdigest()
 
 
-@torch.no_grad()
-def _computed(
-    model: Classify, source: Source, rows: np.ndarray, view: View, on_progress: Progress | None
-) -> np.ndarray:
-    network: Any = model.network
+def _computed(frozen: Frozen, source: Source, rows: np.ndarray, view: View, on_progress: Progress | None) -> np.ndarray:
     found = []
-    with _answering(network):
+    with _answering(frozen.model.network):
         for number, start in enumerate(range(0, len(rows), AT_ONCE)):
             chosen = rows[start : start + AT_ONCE]
-            pixels = view.of(source.gather(chosen), model.preparation.size, chosen, number)
-            pictures = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
-            batch = model.devices.move(Batch(pictures, None, ()))
-            with model.devices.autocast():
-                maps = network.forward_features(model.normalise(batch.pictures))
-                vectors = network.forward_head(maps, pre_logits=True)
-            found.append(vectors.float().flatten(1).half().cpu().numpy())
+            found.append(frozen(view.of(source.gather(chosen), frozen.model.preparation.size, chosen, number)))
             if on_progress is not None:
                 on_progress(start + len(chosen), len(rows))
     return np.concatenate(found) if found else np.zeros((0, 1), np.float16)

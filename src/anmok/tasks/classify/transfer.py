@@ -21,6 +21,7 @@ from anmok.core.task import Phase, Plan, Solve, Stage
 from anmok.core.types import Batch
 from anmok.data.loader import Loader
 from anmok.tasks.classify.features import features, identity_of, last_layer, views
+from anmok.tasks.classify.frozen import Frozen
 from anmok.tasks.classify.head import fit_head
 from anmok.tasks.classify.learning import Classify
 from anmok.tasks.optimizers import one_cycle
@@ -55,11 +56,13 @@ class Transfer(Classify):
         assert self.recipe is not None
         identity = identity_of(self, self.pictures)
         looks = views(self.recipe, AUGMENTED, self.seed)
-        parts = [features(self, self.train.source, self.train.rows, view, identity) for view in looks]
+        passes = len(looks) * len(self.train.rows) + (0 if self.val is None else len(self.val.rows))
+        frozen = Frozen(self, passes)
+        parts = [features(frozen, self.train.source, self.train.rows, view, identity) for view in looks]
         targets = np.concatenate([np.asarray(self.train.targets)] * len(parts))
         validation = None
         if self.val is not None:
-            known = features(self, self.val.source, self.val.rows, looks[0], identity)
+            known = features(frozen, self.val.source, self.val.rows, looks[0], identity)
             validation = known, np.asarray(self.val.targets)
         loss_of = self.objective.head_loss
         head = fit_head(np.concatenate(parts), targets, len(self.classes), validation, self.weights, loss_of)
