@@ -152,12 +152,18 @@ class MaskRCNN(nn.Module):
         score: float = 0.05,
         nms: Overlap = 0.5,
         limit: int = 100,
+        masks: bool = True,
     ) -> list[Found]:
-        """See `Detector.detect`; also `masks`, bool (K, H, W). Boxes are always cut off: outside there is no mask."""
+        """See `Detector.detect`; also `masks`, bool (K, H, W). Boxes are always cut off: outside there is no mask.
+
+        `masks`: False leaves them out, which is most of the time where a hundred boxes are answered.
+        """
         from torchvision.models.detection.roi_heads import paste_masks_in_image
 
         sizes = [outputs.size] * len(outputs.regions.regions) if sizes is None else sizes
         found = self.roi_heads.detect(outputs.regions, sizes, score=score, nms=nms, limit=limit)
+        if not masks:
+            return found
         boxes = [own["boxes"] for own in found]
         shares = self.masks(outputs.maps, boxes, torch.cat([own["labels"] for own in found]) + 1).sigmoid()
         for own, share in zip(found, shares.split([len(one) for one in boxes]), strict=True):

@@ -106,17 +106,18 @@ class Detect:
         return ((x * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
 
     @torch.no_grad()
-    def found(self, pictures: Tensor, score: float | None = None) -> list[dict[str, Tensor]]:
+    def found(self, pictures: Tensor, score: float | None = None, masks: bool = True) -> list[dict[str, Tensor]]:
         """uint8 (N, C, S, S) → for each its boxes (K, 4) in these pixels, labels and scores, on the CPU, best first.
 
-        A network that draws masks gives these too: bool (K, S, S).
+        A network that draws masks gives these too: bool (K, S, S); not with `masks` False.
         """
         x = self.normalise(pictures.to(self.devices.device))
         regions = self.proposals(pictures)
         with self.devices.autocast():
             outputs = self.network(x) if regions is None else self.network(x, regions)
         least = self.threshold if score is None else score
-        answers = self.network.detect(outputs, score=least, nms=self.nms)
+        plain = {"masks": False} if not masks and getattr(self.network, "draws_masks", False) else {}
+        answers = self.network.detect(outputs, score=least, nms=self.nms, **plain)
         return [{name: part.float().cpu() if part.is_floating_point() else part.cpu() for name, part in one.items()}
                 for one in answers]  # fmt: skip
 
@@ -136,7 +137,9 @@ class Detect:
         truths, answers = [], []
         try:
             for batch in self.val.epoch(0):
-                for one, target in zip(self.found(batch.pictures, JUDGED_FROM), batch.targets, strict=True):
+                for one, target in zip(
+                    self.found(batch.pictures, JUDGED_FROM, masks=False), batch.targets, strict=True
+                ):
                     crowd, difficult = _flags(target, "crowd"), _flags(target, "difficult")
                     boxes, labels = target["boxes"].numpy(), target["labels"].numpy()
                     truths.append(Objects(boxes, labels, crowd=crowd, difficult=difficult))
