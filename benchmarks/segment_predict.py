@@ -6,9 +6,9 @@ First a network learns bundled scenes of 192 × 192, since masks of an untrained
 512 × 512 are answered, in turn, from decoded pixels to class maps, by: the same network in torch eager as it comes
 (float32, contiguous, one picture at a time, softmax and argmax), the same eight at a time, anmok's torch in float32 and
 in bf16 (channels last), and the shipped model on ONNX Runtime and OpenVINO in float32 and, where the processor has it,
-on OpenVINO in bf16, pictures with many close pixels again in float32. Of each: pictures a second, and the share of
-pixels whose class is eager float32's. What `anmok predict` chooses among is what agrees on 99.9 % of the pixels of
-every picture (`anmok.ship.choice`).
+on OpenVINO in bf16 (its first and last convolution in float32), as many pictures again in float32 as that needs. Of
+each: pictures a second, and the share of pixels whose class is eager float32's. What `anmok predict` chooses among is
+what agrees on 99.9 % of all pixels (`anmok.ship.choice`).
 """
 
 from __future__ import annotations

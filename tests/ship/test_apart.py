@@ -40,10 +40,8 @@ def test_it_answers_as_here_and_ends_with_its_object(artefact, pixels):
 def test_outputs_come_back_either_way_and_stay(artefact, pixels, monkeypatch, large):
     """An answer is not overwritten by the next one, which may be larger or smaller."""
     monkeypatch.setattr("anmok.ship.apart._LARGE", large)
-    script = f"import anmok.ship.apart as apart; apart._LARGE = {large}"
-    monkeypatch.setattr(
-        "anmok.core.child._BOOT", f"{child._BOOT.replace('; import_module', f'; {script}; import_module')}"
-    )
+    there = f"; import anmok.ship.apart as apart; apart._LARGE = {large}; import_module("
+    monkeypatch.setattr("anmok.core.child._BOOT", child._BOOT.replace("; import_module(", there))
     here, apart = onnxruntime_engine(artefact.graph), Apart(MAKER, artefact.graph, "float32")
     parts = (pixels[:1], pixels, pixels[3:5])
     found = [apart.run(part)["logits"] for part in parts]

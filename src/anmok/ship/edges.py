@@ -74,7 +74,7 @@ def _first_outputs(model: Any) -> list[Any]:
     behind: set[str] = set()  # of a convolution
     found = []
     for node in model.get_ordered_ops():
-        fed = any(value.get_node().get_friendly_name() in behind for value in node.input_values())
+        fed = any(source.get_friendly_name() in behind for source in _sources(node))
         if _convolves(node) and not fed:
             found.append(_with_fused(node.output(0)))
         if _convolves(node) or fed:
