@@ -11,7 +11,7 @@ PyTorch's own, but the answers N(0, 0.01²) and N(0, 0.001²).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from torch import Tensor, nn
@@ -31,7 +31,7 @@ from anmok.networks.faster_rcnn import CARD as PUBLISHED_CARD
 from anmok.networks.faster_rcnn import FasterRCNN
 
 STRIDES = (4, 8, 16, 32)
-WIDTH = 256  # channels of the pyramid
+SIZES = (32.0, 64.0, 128.0, 256.0, 512.0)  # of the anchors, pixels, a level each
 COCO = Preprocessing(size=800, resize=800)  # shorter side; the longer one at most 1333
 
 CARD = replace(
@@ -55,13 +55,32 @@ WEIGHTS = {
 }
 
 
-class PyramidBackbone(nn.Module):
-    """An encoder's maps, mixed by a feature pyramid. (N, C, H, W) → maps of 256 channels, the last one of half size."""
+@dataclass(frozen=True)
+class Dimensions:
+    """How large the parts beside the encoder are; by default as published.
 
-    def __init__(self, encoder: Encoder) -> None:
+    Args:
+        hidden: numbers in the two dense layers.
+        sizes: of the anchors, pixels, the first for the finest level.
+        width: channels of the pyramid, and of all convolutions after it.
+        proposals: a picture's, after suppression, in evaluation; in training twice as many.
+        sampled: regions of a picture that learn.
+    """
+
+    hidden: int = 1024
+    sizes: Sequence[float] = SIZES
+    width: int = 256
+    proposals: int = 1000
+    sampled: int = 512
+
+
+class PyramidBackbone(nn.Module):
+    """An encoder's maps, mixed by a feature pyramid. (N, C, H, W) → maps of `width` channels, the last of half size."""
+
+    def __init__(self, encoder: Encoder, width: int) -> None:
         super().__init__()
         self.body, self.pooled, self.kept = encoder.net, encoder.pooled, encoder.kept
-        self.fpn = FeaturePyramid([stage.channels for stage in encoder.stages], WIDTH)
+        self.fpn = FeaturePyramid([stage.channels for stage in encoder.stages], width)
         self.strides = [stage.stride for stage in encoder.stages]
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -70,13 +89,15 @@ class PyramidBackbone(nn.Module):
         return self.fpn([maps[i] for i in self.kept])
 
 
-def pyramid_backbone(encoder: str, in_channels: int, weights: Source, frozen: bool) -> tuple[PyramidBackbone, Encoder]:
+def pyramid_backbone(
+    encoder: str, in_channels: int, weights: Source, width: int, frozen: bool
+) -> tuple[PyramidBackbone, Encoder]:
     """An encoder under a pyramid; `frozen`: its normalisation is constant and its finest maps do not learn."""
     stem = Encoder(encoder, in_channels, weights, STRIDES)
     if frozen:
         freeze(stem, 4)
         freeze_normalisation(stem)
-    return PyramidBackbone(stem), stem
+    return PyramidBackbone(stem, width), stem
 
 
 def freeze_normalisation(module: nn.Module) -> None:
@@ -92,25 +113,19 @@ def freeze_normalisation(module: nn.Module) -> None:
             freeze_normalisation(child)
 
 
-def proposals(sizes: Sequence[float]) -> RegionProposals:
+def proposals_of(form: Dimensions, levels: int) -> RegionProposals:
     """torchvision's proposal network over the levels and the one above."""
-    shapes = [centred([size]) for size in sizes]
-    return RegionProposals(
-        RPNHead(WIDTH, WIDTH, len(RATIOS), ways=1),
-        shapes,
-        None,
-        within=False,
-        before=(2000, 1000),
-        after=(2000, 1000),
-        smallest=1e-3,
-    )
+    shapes = [centred([size]) for size in form.sizes[: levels + 1]]
+    many = (2 * form.proposals, form.proposals)
+    head = RPNHead(form.width, form.width, len(RATIOS), ways=1)
+    return RegionProposals(head, shapes, None, within=False, before=many, after=many, smallest=1e-3)
 
 
-def heads(strides: Sequence[int], hidden: int, num_classes: int) -> RegionHeads:
+def heads(form: Dimensions, strides: Sequence[int], num_classes: int) -> RegionHeads:
     """torchvision's region heads."""
     pool = partial(pool_levels, size=7, strides=strides)
-    dense, siblings = DenseHead(WIDTH * 7 * 7, hidden), Predictor(hidden, num_classes)
-    return RegionHeads(dense, siblings, pool, count=512, lowest=0.0, beta=1 / 9)
+    dense, siblings = DenseHead(form.width * 7 * 7, form.hidden), Predictor(form.hidden, num_classes)
+    return RegionHeads(dense, siblings, pool, count=form.sampled, lowest=0.0, beta=1 / 9)
 
 
 def pool_levels(maps: Sequence[Tensor], regions: Regions, size: int, strides: Sequence[int]) -> Tensor:
@@ -126,7 +141,10 @@ def fasterrcnn_resnet50_fpn(
     *,
     encoder: str = "resnet50",
     hidden: int = 1024,
-    sizes: tuple[float, ...] = (32, 64, 128, 256, 512),
+    sizes: tuple[float, ...] = SIZES,
+    width: int = 256,
+    proposals: int = 1000,
+    sampled: int = 512,
     weights: Source = None,
 ) -> FasterRCNN:
     """Faster R-CNN with a feature pyramid.
@@ -135,36 +153,26 @@ def fasterrcnn_resnet50_fpn(
         num_classes: without background.
         in_channels: channels of the pictures.
         encoder: a classification network's name, or `timm:<name>`, with maps of stride 4 to 32.
-        hidden: numbers in the two dense layers.
-        sizes: of the anchors, pixels, the first for the finest level.
+        hidden, sizes, width, proposals, sampled: see `Dimensions`.
         weights: None; `"coco-v1"`; `"imagenet"` and the encoder's other published names for a pretrained encoder; or
             the path of a file of the whole network.
     """
+    form = Dimensions(hidden, sizes, width, proposals, sampled)
     whole = weights in WEIGHTS or isinstance(weights, Weights)
     pretrained = not whole and wants_published(weights, published(encoder))
-    net = parts_of(
-        num_classes, in_channels, encoder, hidden, sizes, weights if pretrained else None, frozen=whole or pretrained
-    )
+    net = parts_of(num_classes, in_channels, encoder, form, weights if pretrained else None, frozen=whole or pretrained)
     return net if pretrained else load(net, weights, WEIGHTS)
 
 
 def parts_of(
-    num_classes: int,
-    in_channels: int,
-    encoder: str,
-    hidden: int,
-    sizes: tuple[float, ...],
-    weights: Source,
-    *,
-    frozen: bool,
+    num_classes: int, in_channels: int, encoder: str, form: Dimensions, weights: Source, *, frozen: bool
 ) -> FasterRCNN:
     """The network; `weights` those of the encoder, `frozen` as in `pyramid_backbone`."""
-    backbone, stem = pyramid_backbone(encoder, in_channels, weights, frozen)
-    levels = backbone.strides
+    backbone, stem = pyramid_backbone(encoder, in_channels, weights, form.width, frozen)
     return FasterRCNN(
         replace(stem.accepts, network="fasterrcnn_resnet50_fpn"),
         backbone,
-        proposals(sizes[: len(levels) + 1]),
-        heads(levels, hidden, num_classes),
+        proposals_of(form, len(backbone.strides)),
+        heads(form, backbone.strides, num_classes),
         num_classes,
     )

@@ -30,7 +30,7 @@ from anmok.networks._regions import Regions
 from anmok.networks._rpn import Proposed, rpn_losses
 from anmok.networks.faster_rcnn import FasterRCNN, candidates_in
 from anmok.networks.fasterrcnn_resnet50_fpn import CARD as BOX_CARD
-from anmok.networks.fasterrcnn_resnet50_fpn import COCO, WIDTH, parts_of, pool_levels
+from anmok.networks.fasterrcnn_resnet50_fpn import COCO, SIZES, Dimensions, parts_of, pool_levels
 
 DEPTH, POOLED = 4, 14  # convolutions of the mask branch, and the cells a side that they see
 
@@ -88,19 +88,19 @@ def mask_head(width: int) -> nn.Sequential:
 
 
 class MaskRCNN(nn.Module):
-    """Faster R-CNN's parts and the mask branch. See `maskrcnn_resnet50_fpn`."""
+    """Faster R-CNN's parts and the mask branch, of `width` channels. See `maskrcnn_resnet50_fpn`."""
 
     takes_regions, draws_masks = False, True
     heads = (*FasterRCNN.heads, "roi_heads.mask_predictor.mask_fcn_logits")
 
-    def __init__(self, parts: FasterRCNN) -> None:
+    def __init__(self, parts: FasterRCNN, width: int) -> None:
         super().__init__()
         self.accepts = replace(parts.accepts, network="maskrcnn_resnet50_fpn")
         backbone: Any = parts.backbone
         self.num_classes, self.strides = parts.num_classes, backbone.strides
         self.backbone, self.rpn, self.roi_heads = backbone, parts.rpn, parts.roi_heads
-        self.roi_heads.mask_head = mask_head(WIDTH).apply(self.initialize)
-        self.roi_heads.mask_predictor = MaskPredictor(WIDTH, self.num_classes).apply(self.initialize)
+        self.roi_heads.mask_head = mask_head(width).apply(self.initialize)
+        self.roi_heads.mask_predictor = MaskPredictor(width, self.num_classes).apply(self.initialize)
 
     def forward(self, pictures: Tensor, targets: Sequence[Target] | None = None) -> WithMasks:
         """(N, C, H, W) → answers; while training, for a sample of the proposals. Targets need `masks` (M, H, W)."""
@@ -213,14 +213,18 @@ def maskrcnn_resnet50_fpn(
     *,
     encoder: str = "resnet50",
     hidden: int = 1024,
-    sizes: tuple[float, ...] = (32, 64, 128, 256, 512),
+    sizes: tuple[float, ...] = SIZES,
+    width: int = 256,
+    proposals: int = 1000,
+    sampled: int = 512,
     weights: Source = None,
 ) -> MaskRCNN:
     """Mask R-CNN. Arguments as `fasterrcnn_resnet50_fpn`."""
+    form = Dimensions(hidden, sizes, width, proposals, sampled)
     whole = weights in WEIGHTS or isinstance(weights, Weights)
     pretrained = not whole and wants_published(weights, published(encoder))
     parts = parts_of(
-        num_classes, in_channels, encoder, hidden, sizes, weights if pretrained else None, frozen=whole or pretrained
+        num_classes, in_channels, encoder, form, weights if pretrained else None, frozen=whole or pretrained
     )
-    net = MaskRCNN(parts)
+    net = MaskRCNN(parts, width)
     return net if pretrained else load(net, weights, WEIGHTS)

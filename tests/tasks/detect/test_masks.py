@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import anmok
+from anmok import networks
 from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
 from anmok.data.convert import write_data
@@ -15,6 +16,7 @@ from anmok.data.prepare import prepare
 from anmok.data.samples.scenes import scenes
 from anmok.ship.answers.detect import owners
 from anmok.tasks.detect.drawing import tinted
+from anmok.tasks.detect.forms import PROPOSALS, SAMPLED, WIDTH, form_of
 from anmok.tasks.detect.learning import learnable
 from anmok.tasks.detect.measuring import measure
 
@@ -109,3 +111,14 @@ def test_objects_are_drawn_each_in_a_colour_of_its_own() -> None:
     assert shown[0, 1].tolist() == [(100 + part) // 2 for part in (0xE6, 0x9F, 0x00)]  # Okabe and Ito's orange
     assert len({tuple(colour) for colour in shown.reshape(-1, 3).tolist()}) == 3, "the 255th begins anew"
     assert shown[1, 1].tolist() == shown[0, 1].tolist()
+
+
+def test_without_a_named_encoder_the_pyramid_is_small_and_with_one_it_is_the_papers() -> None:
+    sides = np.array([20.0, 32, 48])
+    small = networks.build(MASKED, num_classes=3, **form_of(MASKED, lambda: sides).arguments)
+    assert small.rpn.after == (2 * PROPOSALS, PROPOSALS) and small.roi_heads.count == SAMPLED
+    assert small.roi_heads.mask_predictor.conv5_mask.in_channels == WIDTH
+    named = form_of(f"{MASKED}:resnet18", lambda: sides).arguments
+    published = networks.build(f"{MASKED}:resnet18", num_classes=3, **named)
+    assert published.rpn.after == (2000, 1000) and published.roi_heads.count == 512
+    assert published.roi_heads.mask_predictor.conv5_mask.in_channels == 256

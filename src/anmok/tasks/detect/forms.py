@@ -15,6 +15,8 @@ import numpy as np
 
 SMALL = "small_resnet"
 HIDDEN = 256  # numbers in each of two dense layers
+WIDTH = 64  # channels of a feature pyramid, and of what draws masks
+PROPOSALS, SAMPLED = 200, 64  # regions of a picture that are answered, and that learn, where a pyramid is
 CROP, SMALLEST_CROP = 64, 32  # pixels: largest and smallest side of warped regions
 CROPPED = 0.9  # crops, in sides of the objects: larger ones say little more, and fewer of them are seen in the time
 QUANTILES = (0.15, 0.5, 0.85)  # of the objects' sides, where anchors are put
@@ -79,13 +81,18 @@ def _anchors(sides: np.ndarray) -> dict[str, Any]:
     return {"hidden": HIDDEN, "sizes": [float(max(STRIDE, 4 * round(side / 4))) for side in found]}
 
 
+def _pyramid(sides: np.ndarray) -> dict[str, Any]:
+    """The same with a pyramid no wider than the small network, and as many regions as few objects need."""
+    return {**_anchors(sides), "width": WIDTH, "proposals": PROPOSALS, "sampled": SAMPLED}
+
+
 _BY_SIZE: Mapping[str, Callable[[np.ndarray], dict[str, Any]]] = {
     "rcnn": _crop,
     "sppnet": _dense,
     "fast_rcnn": _dense,
     "faster_rcnn": _anchors,
-    "fasterrcnn_resnet50_fpn": _anchors,
-    "maskrcnn_resnet50_fpn": _anchors,
+    "fasterrcnn_resnet50_fpn": _pyramid,
+    "maskrcnn_resnet50_fpn": _pyramid,
 }
 # Each of a picture's regions is a lesson: fewer epochs than one-stage detectors need. R-CNN's are the dearest.
 _PACE = {"rcnn": 0.08, "sppnet": 0.15, "fast_rcnn": 0.15}
