@@ -1,5 +1,6 @@
 """Transfer: the head against scikit-learn, features kept and told apart, fine-tuning, the choice, resumption."""
 
+import csv
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -216,7 +217,10 @@ def test_photographs_start_from_published_weights(photographs: Path, tmp_path: P
     assert card["network"]["name"] == "efficientnet_lite0" and card["recipe"]["pretrained"] == "imagenet-v1"
     assert card["preparation"]["mean"] == pytest.approx([0.485, 0.456, 0.406])
     rows = (run.path / "results.csv").read_text().splitlines()
-    assert [row.split(",")[0] for row in rows] == ["stage", "head"]
+    (told,) = csv.DictReader(rows)
+    assert told["stage"] == "head"
+    asked_anew = run.metrics["val"]["accuracy"]["value"]  # the network's own answers; the head's are of kept features
+    assert float(told["val_accuracy"]) == pytest.approx(asked_anew, abs=1e-6)
     backbone = anmok.networks.efficientnet_lite0(weights="imagenet").state_dict()
     ours = run.network.state_dict()
     assert all(torch.equal(ours[name], backbone[name]) for name in backbone if "classifier" not in name)

@@ -37,6 +37,10 @@ class Head:
     penalty: float
     tried: tuple[Tried, ...] = ()
 
+    def __call__(self, features: Tensor) -> Tensor:
+        """(N, D) → logits (N, classes)."""
+        return F.linear(features, self.weight, self.bias)
+
 
 def softmax_loss(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
     """Cross entropy: a picture is of one class."""

@@ -56,14 +56,15 @@ class Transfer(Classify):
         assert self.recipe is not None
         identity = identity_of(self, self.pictures)
         looks = views(self.recipe, AUGMENTED, self.seed)
-        passes = len(looks) * len(self.train.rows) + (0 if self.val is None else len(self.val.rows))
+        judged = [view for view in looks if view.augment is None and (self.mirror or not view.mirrored)]
+        passes = len(looks) * len(self.train.rows) + (0 if self.val is None else len(judged) * len(self.val.rows))
         frozen = Frozen(self, passes)
         parts = [features(frozen, self.train.source, self.train.rows, view, identity) for view in looks]
         targets = np.concatenate([np.asarray(self.train.targets)] * len(parts))
         validation = None
         if self.val is not None:
-            known = features(frozen, self.val.source, self.val.rows, looks[0], identity)
-            validation = known, np.asarray(self.val.targets)
+            known = [features(frozen, self.val.source, self.val.rows, view, identity) for view in judged]
+            validation = np.mean(known, axis=0), np.asarray(self.val.targets)
         loss_of = self.objective.head_loss
         head = fit_head(np.concatenate(parts), targets, len(self.classes), validation, self.weights, loss_of)
         layer = last_layer(self.network, len(self.classes))
@@ -71,7 +72,10 @@ class Transfer(Classify):
             layer.weight.copy_(head.weight)
             if layer.bias is not None:
                 layer.bias.copy_(head.bias)
-        figures = self.evaluate() if self.val is not None else {}
+        figures: Mapping[str, float] = {}
+        if validation is not None:  # as `evaluate` would find it, without asking the network again
+            seen, truths = map(torch.from_numpy, validation)
+            figures = self.objective.figures(head(seen), truths, self.recipe.balance)
         self._frozen = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
         self._frozen_figures = dict(figures)
         return {**figures, "penalty": head.penalty}
