@@ -20,7 +20,11 @@ FONTS = ("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Ap
 
 
 def explanation_png(
-    picture: np.ndarray, explanation: Explanation, classes: Sequence[str] | None = None, verdict: str | None = None
+    picture: np.ndarray,
+    explanation: Explanation,
+    classes: Sequence[str] | None = None,
+    verdict: str | None = None,
+    answered: float | None = None,
 ) -> bytes:
     """Picture and overlay side by side with colour bar, class, score and verdict: a PNG file's bytes.
 
@@ -29,15 +33,18 @@ def explanation_png(
         explanation: from any explainer.
         classes: names by class id; None: the id itself is shown.
         verdict: a sentence below the pictures.
+        answered: how sure the whole model is, where it does more than the network explained; None: the same.
     """
     name = classes[explanation.target] if classes is not None else f"class {explanation.target}"
-    below = explanation.scaling if verdict is None else f"{explanation.scaling}\n{verdict}"
+    alone = f"{100 * explanation.score:.1f} %"
+    score = alone if answered is None else f"{100 * answered:.1f} %"
+    own = "" if score == alone else f"The network alone, uncalibrated and without a mirror image, says {alone}. "
+    below = own + (explanation.scaling if verdict is None else f"{explanation.scaling}\n{verdict}")
     stream = io.BytesIO()
     with rc_context({"font.family": _fonts()}):
         figure = _panels(picture, explanation)
         # Class names are data: a dollar sign in them must not start mathematics.
-        heading = f"{name}   {100 * explanation.score:.1f} %"
-        figure.suptitle(heading, fontsize=13, x=0.03, ha="left", fontweight="bold", parse_math=False)
+        figure.suptitle(f"{name}   {score}", fontsize=13, x=0.03, ha="left", fontweight="bold", parse_math=False)
         figure.text(0.03, 0.02, _wrapped(below, 105), fontsize=7.5, color="0.35", va="bottom", parse_math=False)
         figure.savefig(stream, format="png", bbox_inches="tight", facecolor="white")
     return stream.getvalue()

@@ -39,9 +39,20 @@ class Marking(Protocol):
         """uint8 (S, S, C) → (S, S, 3) with the part marked."""
 
 
+@runtime_checkable
+class Certain(Protocol):
+    """A model whose answer is more than the explained network's: calibrated, or the mean of several views."""
+
+    def certainty(self, x: Tensor, target: int) -> float:
+        """How sure `anmok predict` is of this class, for one normalised picture (C, S, S)."""
+
+
 @dataclass(frozen=True)
 class Explained:
-    """An explanation, whose picture it is, what it says, and the PNG that shows it."""
+    """An explanation, whose picture it is, what it says, and the PNG that shows it.
+
+    `score` is how sure `anmok predict` is of `answer`; `explanation.score`, how sure the network alone.
+    """
 
     picture: Path
     answer: str
@@ -85,8 +96,9 @@ def explain(
     out = asked.out or one.path / _file_name(one, Path(picture), asked.method)
     out.parent.mkdir(parents=True, exist_ok=True)
     shown = scorer.marked(pixels) if isinstance(scorer, Marking) else pixels
-    out.write_bytes(explanation_png(shown, found, one.classes, verdict.sentence if verdict else None))
-    return Explained(Path(picture), one.classes[found.target], found.score, found, verdict, out)
+    score = one.model.certainty(x, found.target) if isinstance(one.model, Certain) else found.score
+    out.write_bytes(explanation_png(shown, found, one.classes, verdict.sentence if verdict else None, score))
+    return Explained(Path(picture), one.classes[found.target], score, found, verdict, out)
 
 
 def _judged(

@@ -135,13 +135,29 @@ class Classify:
         return {"loss": loss}
 
     def to_explain(self, x: Tensor, target: int | None) -> tuple[nn.Module, int | None]:
-        """The network itself, and the class named; or what the objective makes of them."""
-        return self.objective.to_explain(self.network, x, target)
+        """What the objective makes of the network, and the class named, or answered."""
+        if target is None:
+            target = self.classes.index(next(iter(self._certainties(x))))
+        return self.objective.to_explain(self.network, target), target
 
-    @torch.no_grad()
+    def certainty(self, x: Tensor, target: int) -> float:
+        """The probability that `predictions` gives this class, for one normalised picture (C, S, S)."""
+        return self._certainties(x)[self.classes[target]]
+
+    def _certainties(self, x: Tensor) -> dict[str, float]:
+        """What `predictions` says of each class, the likeliest first."""
+        with evaluating(self.network):
+            logits = self._logits(x[None].to(self.devices.device)).cpu()
+        (told,) = self.predictions(Batch(x[None], None, [""]), logits)
+        assert told.labels is not None and told.scores is not None
+        return dict(zip(told.labels, told.scores, strict=True))
+
     def logits(self, batch: Batch) -> Tensor:
         """float32 (N, classes); the mean over the picture and its mirror image where the recipe says `mirror`."""
-        x = self.normalise(self.devices.move(batch).pictures)
+        return self._logits(self.normalise(self.devices.move(batch).pictures))
+
+    @torch.no_grad()
+    def _logits(self, x: Tensor) -> Tensor:
         with self.devices.autocast():
             answers = self.network(x).float()
             if self.mirror:

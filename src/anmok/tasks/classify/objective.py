@@ -33,8 +33,8 @@ class Objective(Protocol):
     def predictions(self, names: Sequence[str], logits: Tensor, classes: Sequence[str]) -> Iterator[Prediction]:
         """One prediction a picture."""
 
-    def to_explain(self, network: nn.Module, x: Tensor, target: int | None) -> tuple[nn.Module, int | None]:
-        """See `anmok.tasks._kind.Model`: a module whose softmax gives the class's probability."""
+    def to_explain(self, network: nn.Module, target: int) -> nn.Module:
+        """A module whose softmax gives the class's probability."""
 
 
 class OneClass:
@@ -69,6 +69,6 @@ class OneClass:
         for name, row, ranks in zip(names, scores.tolist(), order.tolist(), strict=True):
             yield Prediction(name, tuple(classes[rank] for rank in ranks), tuple(row))
 
-    def to_explain(self, network: nn.Module, x: Tensor, target: int | None) -> tuple[nn.Module, int | None]:
-        """The network itself, and the class named."""
-        return network, target
+    def to_explain(self, network: nn.Module, target: int) -> nn.Module:
+        """The network itself."""
+        return network

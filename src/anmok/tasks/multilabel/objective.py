@@ -143,12 +143,9 @@ class AnyClasses:
             found = tuple(classes[place] for place in order if said[place])
             yield Prediction(name, labels, tuple(row[order].tolist()), found=found)
 
-    def to_explain(self, network: nn.Module, x: Tensor, target: int | None) -> tuple[nn.Module, int | None]:
+    def to_explain(self, network: nn.Module, target: int) -> nn.Module:
         """One class against all others together, so that softmax gives its own probability."""
-        if target is None:
-            network.eval()
-            target = int(first_of(network(x[None].to(next(network.parameters())))).float().argmax())
-        return AgainstRest(network, target, self.judgement), target
+        return AgainstRest(network, target, self.judgement)
 
 
 class AgainstRest(nn.Module):
