@@ -58,12 +58,12 @@ def write_weights(path: Path) -> None:
     from anmok.networks import efficientnet_lite0
 
     network = efficientnet_lite0(weights="imagenet").eval()
-    state = {name.removeprefix("net."): value.numpy() for name, value in network.state_dict().items()}
+    state = {name: value.numpy() for name, value in network.state_dict().items()}
     picture = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
     x = torch.from_numpy(picture / np.float32(255)).permute(2, 0, 1)[None]
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     with torch.no_grad():
-        features = network.net.forward_features((x - mean) / std).mean((2, 3))[0]
+        features = network.forward_features((x - mean) / std).mean((2, 3))[0]
     np.savez(path, picture=picture, features=features.numpy(), **state)
 
 

@@ -30,6 +30,15 @@ with without_compiler():
     import torch._dynamo.config
 print(doubled.tolist(), "torch._dynamo.convert_frame" in sys.modules, torch._dynamo.config.__name__)
 """
+LOOKING = """
+import inspect, sys, torch
+from anmok.core.eagerly import without_compiler
+
+with without_compiler():
+    import torch.onnx  # registers operators, each with where it stands in its source
+    print("torch._dynamo.convert_frame" in sys.modules)
+print(torch._dynamo.__file__ == inspect.getsourcefile(torch._dynamo))
+"""
 ANATOMY = """
 import sys, anmok
 anmok.anatomy(anmok.networks.small_resnet(num_classes=3), (3, 28, 28))
@@ -42,6 +51,7 @@ print("torch._dynamo.convert_frame" in sys.modules)
     [
         (OPTIMIZERS, "False [0.9, 0.9] None\nTrue\n"),
         (COMPILING, "[2.0, 2.0] True torch._dynamo.config\n"),
+        (LOOKING, "False\nTrue\n"),
         (ANATOMY, "False\n"),
     ],
 )

@@ -10,6 +10,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +23,8 @@ class _Asleep(ModuleType):
 
     def __init__(self) -> None:
         super().__init__(_NAME)
+        spec = find_spec(_NAME)
+        self.__file__ = None if spec is None else spec.origin  # Python's `inspect` asks every module there is
         self._passed: list[Callable[..., Any]] = []
 
     def disable(self, function: Callable[..., Any], *_: Any, **__: Any) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ of the number of pictures: a picture costs some two kilobytes.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,13 +17,14 @@ from typing import Protocol
 
 import numpy as np
 
+from anmok.core.colour import channel_mean
 from anmok.core.errors import PictureError
 from anmok.core.types import Dataset
 from anmok.data.alignment import SIDE, resampled
 from anmok.data.near_copies import Looks, near_copies
 
 FLAT = 3.0  # levels: a picture whose pixels vary less shows nothing to compare
-_AT_ONCE = 512  # pictures
+_AT_ONCE = 128  # pictures: photographs are large
 
 Progress = Callable[[int, int], None]
 
@@ -84,7 +86,7 @@ def find_equal(dataset: Dataset, source: Gathers, rows: np.ndarray) -> Duplicate
     again = {digest for digest, count in Counter(digests).items() if count > 1}
     flat = np.zeros(len(rows), bool)
     for at in [at for at, digest in enumerate(digests) if digest in again]:
-        flat[at] = source.gather(rows[at : at + 1]).mean(-1).std() < FLAT
+        flat[at] = channel_mean(source.gather(rows[at : at + 1])).std() < FLAT
     copies = tuple(_equal(dataset, digests, flat))
     return Duplicates(copies, _groups(copies))
 
@@ -118,9 +120,8 @@ def _look(source: Gathers, rows: np.ndarray, on_progress: Progress | None) -> tu
         pixels = source.gather(rows[start : start + _AT_ONCE])
         digests += _digests(pixels)
         here, side = slice(start, start + len(pixels)), min(pixels.shape[1:3])
-        values = pixels.astype(np.float32)
-        thumbnails[here] = np.rint(resampled(values.mean(-1), SIDE)).clip(0, 255)
-        colours[here] = values.mean((1, 2))
+        thumbnails[here] = np.rint(resampled(channel_mean(pixels), SIDE)).clip(0, 255)
+        colours[here] = pixels.sum(1, dtype=np.uint32).sum(1) / math.prod(pixels.shape[1:3])
         if on_progress is not None:
             on_progress(start + len(pixels), len(rows))
     return Looks(thumbnails, colours, side), digests

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from anmok.core import magic
+from anmok.core.colour import channel_mean
 from anmok.core.errors import PictureError
 from anmok.core.types import Dataset
 from anmok.data.duplicates import FLAT, Gathers
@@ -78,7 +79,7 @@ def measure_pictures(dataset: Dataset, source: Gathers, rows: np.ndarray) -> Sta
     brightness, contrast, sharpness = (np.zeros(len(rows), np.float32) for _ in range(3))
     for start in range(0, len(rows), _AT_ONCE):
         here = slice(start, start + _AT_ONCE)
-        grey = source.gather(rows[here]).astype(np.float32).mean(-1)
+        grey = channel_mean(source.gather(rows[here]))
         brightness[here], contrast[here] = grey.mean((1, 2)), grey.std((1, 2))
         inner = grey[:, 1:-1, 1:-1]
         around = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]

@@ -6,12 +6,13 @@ where a moved picture finds its own class nearly as often, moving it in training
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from anmok.core.colour import channel_mean
 from anmok.core.seeds import numpy_generator
 from anmok.data.augment import Augment
 from anmok.metrics.proportion import Interval, share
@@ -20,19 +21,30 @@ SIDE = 14  # pixels: enough to tell a 6 from its mirror image
 KNOWN, ASKED, NEIGHBOURS = 4000, 1000, 5
 KNOWS = 0.5  # of what could be known beyond naming the commonest class: less, and the neighbours are not believed
 KEEPS = 0.6  # share of what is known of pictures as they are that must still be known of moved ones
+_AT_ONCE = 128  # pictures
 Vectors = Callable[[np.ndarray], np.ndarray]
+Move = Callable[[np.ndarray, int], np.ndarray]
+"""(pictures uint8 (n, S, S, C), which part of all pictures they are) → the same pictures, moved."""
 
 
-def _augmented(augment: Augment) -> Callable[[np.ndarray], np.ndarray]:
-    def moved(pixels: np.ndarray) -> np.ndarray:
-        generator = numpy_generator(0, "invariance")
-        return augment(pixels, pixels.shape[1], generator, 0, np.arange(len(pixels)))[0]
+def _as_they_are(pixels: np.ndarray, part: int) -> np.ndarray:
+    return pixels
+
+
+def _mirrored(pixels: np.ndarray, part: int) -> np.ndarray:
+    return np.ascontiguousarray(pixels[:, :, ::-1])
+
+
+def _augmented(augment: Augment) -> Move:
+    def moved(pixels: np.ndarray, part: int) -> np.ndarray:
+        generator = numpy_generator(0, "invariance", part)
+        return augment(pixels, pixels.shape[1], generator, part, np.arange(len(pixels)))[0]
 
     return moved
 
 
-MOVES: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
-    "mirrored": ("--flip", lambda pixels: pixels[:, :, ::-1]),
+MOVES: dict[str, tuple[str, Move]] = {
+    "mirrored": ("--flip", _mirrored),
     "turned by up to 15°": ("--rotate 15", _augmented(Augment(rotate=15))),
     "turned by up to 90°": ("--rotate 90", _augmented(Augment(rotate=90))),
     "moved by up to a tenth": ("--shift 0.1", _augmented(Augment(shift=0.1))),
@@ -98,23 +110,32 @@ def measure_invariance(
     classes, truth = targets[chosen[~asked]], targets[chosen[asked]]
     if not len(classes) or not len(truth):
         return []
-    known, pixels = _unit(vectors(gather(rows[chosen[~asked]]))), gather(rows[chosen[asked]])
-    plain = _right(_unit(vectors(pixels)), known, classes, truth)
+    known = _seen(gather, rows[chosen[~asked]], vectors, {"": _as_they_are})[""]
+    wanted = {move: MOVES[move][1] for move in moves}
+    seen = _seen(gather, rows[chosen[asked]], vectors, {"": _as_they_are, **wanted})
+    right = {move: share(_right(those, known, classes, truth), len(truth)) for move, those in seen.items()}
     chance = float(np.bincount(targets[chosen]).max() / len(chosen))
-    found = []
-    for move in moves:
-        flag, changed = MOVES[move]
-        right = _right(_unit(vectors(np.ascontiguousarray(changed(pixels)))), known, classes, truth)
-        found.append(Invariance(move, flag, share(plain, len(truth)), share(right, len(truth)), chance))
-    return found
+    return [Invariance(move, MOVES[move][0], right[""], right[move], chance) for move in wanted]
 
 
 def grey(pixels: np.ndarray) -> np.ndarray:
     """Grey pictures (n, side, side) of at least `SIDE` pixels, by averaging blocks; smaller ones stay as they are."""
-    values = pixels.mean(3, dtype=np.float32)
-    block = max(1, values.shape[1] // SIDE)
-    side = values.shape[1] // block
-    return values[:, : side * block, : side * block].reshape(len(values), side, block, side, block).mean((2, 4))
+    block = max(1, pixels.shape[1] // SIDE)
+    side = pixels.shape[1] // block
+    values = channel_mean(pixels[:, : side * block, : side * block])
+    return values.reshape(len(values), side, block, side, block).mean((2, 4))
+
+
+def _seen(
+    gather: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, vectors: Vectors, moves: Mapping[str, Move]
+) -> dict[str, np.ndarray]:
+    """What is compared of pictures after each move, (n, D): in parts, since photographs are large."""
+    parts: dict[str, list[np.ndarray]] = {move: [] for move in moves}
+    for part, start in enumerate(range(0, len(rows), _AT_ONCE)):
+        pixels = gather(rows[start : start + _AT_ONCE])
+        for move, changed in moves.items():
+            parts[move].append(vectors(changed(pixels, part)))
+    return {move: _unit(np.concatenate(found)) for move, found in parts.items()}
 
 
 def _right(asked: np.ndarray, known: np.ndarray, classes: np.ndarray, truth: np.ndarray) -> int:

@@ -23,35 +23,35 @@ from anmok.tasks.classify.frozen import Frozen
 from anmok.tasks.classify.learning import Classify
 
 AT_ONCE = 32  # pictures
+PASSES, MOST_VIEWS = (
+    1000,
+    4,
+)  # augmented views are drawn up to so many in all, at least once a picture, at most four times
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class View:
-    """One way to look at every picture: the centre, its mirror image, or an augmented view drawn from `seed`."""
+    """One way to look at every picture: the centre, or an augmented view drawn from `seed`."""
 
     name: str
     augment: Augment | None = None
-    mirrored: bool = False
     seed: int = 0
 
     def of(self, pixels: np.ndarray, size: int, rows: np.ndarray, number: int) -> np.ndarray:
         """Stored pictures (n, store, store, C) → what the network sees (n, size, size, C), both uint8."""
         if self.augment is None:
-            centre = centre_crop(pixels, size)
-            return centre[:, :, ::-1] if self.mirrored else centre
+            return centre_crop(pixels, size)
         generator = numpy_generator(self.seed, "view", self.name, number)
         return self.augment(pixels, size, generator, number, rows)[0]
 
 
-def views(recipe: Any, augmented: int, seed: int) -> list[View]:
-    """The centre, its mirror image where that keeps the class, and some augmented views."""
-    found = [View("centre")]
-    if recipe.augment.flip:
-        found.append(View("mirrored", mirrored=True))
+def views(recipe: Any, pictures: int, seed: int) -> list[View]:
+    """The centre and some augmented views, the more the fewer `pictures` there are: each costs a pass through all."""
     # Blending pictures would blend their features' labels too, and the head wants one label a row.
     plain = recipe.augment.but(mixup=0.0)
-    return found + [View(f"augmented {number}", plain, seed=seed) for number in range(augmented)]
+    count = int(np.clip(PASSES // max(1, pictures), 1, MOST_VIEWS))
+    return [View("centre"), *(View(f"augmented {number}", plain, seed) for number in range(count))]
 
 
 def features(

@@ -26,7 +26,6 @@ from anmok.tasks.classify.head import fit_head
 from anmok.tasks.classify.learning import Classify
 from anmok.tasks.optimizers import one_cycle
 
-AUGMENTED = 1  # views drawn at random beside the centre and its mirror image: each costs one pass through the network
 SLOWER = 0.7  # each block's learning rate, as a share of that of the block after it
 
 
@@ -55,16 +54,15 @@ class Transfer(Classify):
     def _fit_head(self) -> Mapping[str, float]:
         assert self.recipe is not None
         identity = identity_of(self, self.pictures)
-        looks = views(self.recipe, AUGMENTED, self.seed)
-        judged = [view for view in looks if view.augment is None and (self.mirror or not view.mirrored)]
-        passes = len(looks) * len(self.train.rows) + (0 if self.val is None else len(judged) * len(self.val.rows))
+        looks = views(self.recipe, len(self.train.rows), self.seed)
+        passes = len(looks) * len(self.train.rows) + (0 if self.val is None else len(self.val.rows))
         frozen = Frozen(self, passes)
         parts = [features(frozen, self.train.source, self.train.rows, view, identity) for view in looks]
         targets = np.concatenate([np.asarray(self.train.targets)] * len(parts))
         validation = None
         if self.val is not None:
-            known = [features(frozen, self.val.source, self.val.rows, view, identity) for view in judged]
-            validation = np.mean(known, axis=0), np.asarray(self.val.targets)
+            known = features(frozen, self.val.source, self.val.rows, looks[0], identity)
+            validation = known, np.asarray(self.val.targets)
         loss_of = self.objective.head_loss
         head = fit_head(np.concatenate(parts), targets, len(self.classes), validation, self.weights, loss_of)
         layer = last_layer(self.network, len(self.classes))
