@@ -149,7 +149,7 @@ def rounded(value: Fraction | int) -> int:
 
 
 @pytest.mark.parametrize(("size", "context"), [(40, 3), (32, 2), (16, 1)])
-def test_all_crops_at_once_are_each_regions_own(size: int, context: int) -> None:
+def test_crops_one_by_one_and_all_at_once(size: int, context: int) -> None:
     """Whole corners, of which some fall on halves; corners between; regions that touch and cross the edges."""
     generator = torch.Generator().manual_seed(size)
     pictures = torch.randn(2, 3, 60, 90, generator=generator)
@@ -160,9 +160,13 @@ def test_all_crops_at_once_are_each_regions_own(size: int, context: int) -> None
     boxes[41] = torch.tensor([3.0, 5, 3 + size - 2 * context, 5 + size - 2 * context])
     boxes[42] = torch.tensor([120.0, 10, 140, 30])  # outside
     found = _regions.warp(pictures, [boxes[:25], boxes[25:]], size, context)
+    numbered = _regions.numbered([boxes[:25], boxes[25:]])
+    windows = _regions.context_windows(boxes, (60, 90), size, context)
+    together = _regions._looked_up(pictures, numbered[:, 0].long(), *windows, size)
     for row, box in enumerate(boxes.tolist()):
         expected = crop_by_hand(pictures[int(row >= 25)], box, size, context)
-        torch.testing.assert_close(found[row], expected, atol=2e-5, rtol=0)
+        torch.testing.assert_close(found[row], expected, atol=0, rtol=0)
+        torch.testing.assert_close(together[row], expected, atol=2e-5, rtol=0)
     assert not found[42].any() and found[41].all()
 
 
