@@ -55,7 +55,7 @@ class BoxAnswers:
         pixels = np.ascontiguousarray(pixels)
         if self.search is None:
             return [{INPUT: pixels}]
-        found = list(self.search.every(pixels))
+        found = list(self.search.every(list(pixels)))
         regions = np.zeros((len(found), max([1, *map(len, found)]), 4), np.float32)
         for row, own in zip(regions, found, strict=True):
             row[: len(own)] = own

@@ -11,11 +11,11 @@ from torch import nn
 
 from anmok.core.errors import PictureError, UsageError
 from anmok.core.preparation import Preparation
-from anmok.core.seeds import seed_everything
 from anmok.core.types import Dataset
 from anmok.data.prepare import Prepared, prepare
 from anmok.data.proposals import KeptSearch
 from anmok.engine.devices import Devices
+from anmok.engine.randomness import seed_everything
 from anmok.networks import OF_TASK, build
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.detect.forms import form_of
