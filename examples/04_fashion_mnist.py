@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 import anmok
-from anmok.core.seeds import seed_everything
+from anmok.engine.randomness import seed_everything
 
 SEED = 0
 LAYERS = ("conv1", "conv2")

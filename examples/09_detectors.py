@@ -19,8 +19,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import anmok
+from anmok.core.selective_search import Search
 from anmok.core.targets import Objects
-from anmok.data.proposals import Search
 
 NETS = ("rcnn", "sppnet", "fast_rcnn", "faster_rcnn", "yolo_v1_small", "anchor_free")
 QUICK = ("rcnn", "sppnet")

@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 import torch
 
+from anmok.core import selective_search
 from anmok.core.preparation import Preparation
-from anmok.data import proposals
 from anmok.data.augment import Augment
 from anmok.data.prepare import prepare
-from anmok.data.proposals import Search, sweep_kept, without_border
+from anmok.data.proposals import KeptSearch, sweep_kept
 from anmok.data.samples.scenes import scenes
 from anmok.metrics._detections import overlaps
 
 BOX = np.array([[10, 12, 34, 40]])
 
 
-def picture(border: int = 0) -> np.ndarray:
+def picture() -> np.ndarray:
     rng = np.random.default_rng(0)
     drawn = rng.normal(90, 6, (56, 64, 3))
     drawn[12:40, 10:34] = (220, 40, 40)
-    return np.pad(drawn.clip(0, 255).astype(np.uint8), ((border, border), (0, 0), (0, 0)), constant_values=128)
+    return drawn.clip(0, 255).astype(np.uint8)
 
 
 @pytest.fixture(autouse=True)
@@ -34,15 +34,15 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_picture_is_searched_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    search, searched = Search.for_squares(64), []
-    real = proposals.selective_search
-    monkeypatch.setattr(proposals, "selective_search", lambda *a, **k: searched.append(1) or real(*a, **k))
+    search, searched = KeptSearch.for_squares(64), []
+    real = selective_search.selective_search
+    monkeypatch.setattr(selective_search, "selective_search", lambda *a, **k: searched.append(1) or real(*a, **k))
     first, second = search(picture()), search(picture().copy())
     assert np.array_equal(first, second) and len(searched) == 1
     changed = picture()
     changed[0, 0] ^= 255
     search(changed)
-    Search.for_squares(600)(picture())  # other settings find others
+    KeptSearch.for_squares(600)(picture())  # other settings find others
     assert len(searched) == 3 and len(list(cache.glob("*/*.f32"))) == 3
     assert overlaps(BOX, first).max() > 0.8
 
@@ -50,7 +50,7 @@ def test_a_picture_is_searched_once(cache: Path, monkeypatch: pytest.MonkeyPatch
 def test_damaged_files_are_searched_again_and_a_read_only_disk_costs_only_time(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    search = Search.for_squares(64)
+    search = KeptSearch.for_squares(64)
     found = search(picture())
     (kept,) = cache.glob("*/*.f32")
     kept.write_bytes(kept.read_bytes()[:-3])
@@ -63,19 +63,11 @@ def test_damaged_files_are_searched_again_and_a_read_only_disk_costs_only_time(
     assert np.array_equal(search(picture()), found)
 
 
-def test_letterboxing_is_left_out() -> None:
-    top, left, inside = without_border(picture(border=9))
-    assert (top, left) == (9, 0) and np.array_equal(inside, picture())
-    plain, boxed = (Search.for_squares(64)(picture(border)) for border in (0, 9))
-    assert np.array_equal(plain + np.array([0, 9, 0, 9], np.float32), boxed)
-    assert len(Search.for_squares(64)(np.full((64, 64, 3), 128, np.uint8))) == 0
-
-
 def test_the_longest_unused_go_first(cache: Path) -> None:
     for number in range(3):
         changed = picture()
         changed[0, 0] = number
-        Search.for_squares(64)(changed)
+        KeptSearch.for_squares(64)(changed)
     kept = sorted(cache.glob("*/*.f32"), key=lambda path: path.stat().st_mtime_ns)
     sweep_kept(limit=kept[-1].stat().st_size)
     assert list(cache.glob("*/*.f32")) == [kept[-1]]
@@ -85,7 +77,7 @@ def test_proposals_move_with_their_pictures() -> None:
     """Proposals that are the objects' own boxes still are after any move; those found cover the objects."""
     grey = (0.5,) * 3
     prepared = prepare(scenes(3, 1, 96), Preparation(96, 96, 3, fit="pad", mean=grey, std=grey))
-    search, augment = Search.for_squares(96), Augment(flip=True, crop=0.6, shift=0.1, mosaic=0.5)
+    search, augment = KeptSearch.for_squares(96), Augment(flip=True, crop=0.6, shift=0.1, mosaic=0.5)
     moved = prepared.objects("train", 3, augment=augment, search=search)
     (batch,) = replace(moved, proposals=moved.targets).epoch(0)
     for target in batch.targets:

@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anmok.core.seeds import numpy_generator, seed_everything
+from anmok.core.seeds import numpy_generator
 from anmok.core.task import Phase, Plan, Solve, Stage
 from anmok.core.types import Batch
 from anmok.engine.checkpoint import Checkpoints
 from anmok.engine.devices import PlainDevices
 from anmok.engine.loop import Options, Outcome, run
+from anmok.engine.randomness import seed_everything
 from anmok.engine.runfolder import RunFolder
 from anmok.engine.tree import pack
 

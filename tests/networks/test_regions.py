@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -110,9 +112,9 @@ def test_the_largest_value_of_each_bin_learns() -> None:
 def test_crop_with_context(inclusive: list[int], window: list[int], place: tuple[int, ...]) -> None:
     """On a picture of 500 × 375; worked on boxes counted from 1 that include their last pixel."""
     x1, y1, x2, y2 = inclusive
-    cut, pasted = _regions.context_window((x1 - 1, y1 - 1, x2, y2), (375, 500))
-    assert [cut[0] + 1, cut[1] + 1, cut[2], cut[3]] == window
-    assert pasted == place
+    (cut,), (pasted,) = _regions.context_windows(torch.tensor([[x1 - 1.0, y1 - 1, x2, y2]]), (375, 500))
+    assert (cut + torch.tensor([1, 1, 0, 0])).tolist() == window
+    assert pasted.tolist() == list(place)
 
 
 def test_warped_crop_shows_the_region_and_leaves_the_outside_empty() -> None:
@@ -122,6 +124,50 @@ def test_warped_crop_shows_the_region_and_leaves_the_outside_empty() -> None:
     assert torch.equal(crop[:, :16], torch.zeros(3, 16, 227))
     torch.testing.assert_close(crop[:, 20:205, 20:205], torch.full((3, 185, 185), 5.0))
     torch.testing.assert_close(crop[:, 220:, 20:], torch.ones(3, 7, 207))
+
+
+def crop_by_hand(picture: torch.Tensor, box: list[float], size: int, context: int) -> torch.Tensor:
+    """The authors' program for one region, in fractions; torch's interpolation for the window."""
+    crop, spans = torch.zeros(picture.shape[0], size, size), []
+    for low, high, end in ((box[0], box[2], picture.shape[2]), (box[1], box[3], picture.shape[1])):
+        half = (Fraction(high) - Fraction(low)) / 2
+        centre, reach = Fraction(low) + 1 + half, half * size / (size - 2 * context)
+        start, stop = rounded(centre - reach), rounded(centre + reach)
+        zoom, first, last = Fraction(size, stop - start + 1), max(1, start), min(end, stop)
+        pad = rounded(max(0, 1 - start) * zoom)
+        spans.append((first - 1, last, pad, pad + max(1, min(rounded((last - first + 1) * zoom), size - pad))))
+    (left, right, x1, x2), (top, bottom, y1, y2) = spans
+    if left < right and top < bottom:
+        window = picture[None, :, top:bottom, left:right]
+        crop[:, y1:y2, x1:x2] = F.interpolate(window, (y2 - y1, x2 - x1), mode="bilinear")[0]
+    return crop
+
+
+def rounded(value: Fraction | int) -> int:
+    """Halves away from zero."""
+    return int(abs(value) + Fraction(1, 2)) * (1 if value >= 0 else -1)
+
+
+@pytest.mark.parametrize(("size", "context"), [(40, 3), (32, 2), (16, 1)])
+def test_crops_one_by_one_and_all_at_once(size: int, context: int) -> None:
+    """Whole corners, of which some fall on halves; corners between; regions that touch and cross the edges."""
+    generator = torch.Generator().manual_seed(size)
+    pictures = torch.randn(2, 3, 60, 90, generator=generator)
+    corner = torch.rand(60, 2, generator=generator) * torch.tensor([80.0, 50])
+    boxes = torch.cat([corner, corner + 1 + torch.rand(60, 2, generator=generator) * 40], 1)
+    boxes[:40] = boxes[:40].round()
+    boxes[40] = torch.tensor([0.0, 0, 90, 60])
+    boxes[41] = torch.tensor([3.0, 5, 3 + size - 2 * context, 5 + size - 2 * context])
+    boxes[42] = torch.tensor([120.0, 10, 140, 30])  # outside
+    found = _regions.warp(pictures, [boxes[:25], boxes[25:]], size, context)
+    numbered = _regions.numbered([boxes[:25], boxes[25:]])
+    windows = _regions.context_windows(boxes, (60, 90), size, context)
+    together = _regions._looked_up(pictures, numbered[:, 0].long(), *windows, size)
+    for row, box in enumerate(boxes.tolist()):
+        expected = crop_by_hand(pictures[int(row >= 25)], box, size, context)
+        torch.testing.assert_close(found[row], expected, atol=0, rtol=0)
+        torch.testing.assert_close(together[row], expected, atol=2e-5, rtol=0)
+    assert not found[42].any() and found[41].all()
 
 
 def test_regions_outside_the_picture_do_not_stop_the_crop() -> None:

@@ -20,7 +20,7 @@ from tests.ship.conftest import artefact, network, shipped  # noqa: F401 - fixtu
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "packages" / "runtime"
-ALLOWED = {"anmok", "numpy", "PIL", "onnxruntime", "openvino", "pyarrow"} | set(sys.stdlib_module_names)
+ALLOWED = {"anmok", "numpy", "PIL", "onnxruntime", "openvino", "pyarrow", "cv2"} | set(sys.stdlib_module_names)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import pytest
 from anmok.core import child
 from anmok.core.errors import UsageError
 from anmok.ship.apart import Apart, EngineLostError, Room, _receive, _send
+from anmok.ship.artefact import INPUT
 from anmok.ship.careful import Careful
 from anmok.ship.engines import onnxruntime_engine
 
@@ -29,7 +30,7 @@ def test_it_answers_as_here_and_ends_with_its_object(artefact, pixels):
     here, apart = onnxruntime_engine(artefact.graph), Apart(MAKER, artefact.graph, "float32")
     assert apart.label == here.label
     for part in (pixels, pixels[:1], pixels[::2]):  # the last is not contiguous
-        assert np.array_equal(apart.run(part)["logits"], here.run(part)["logits"])
+        assert np.array_equal(apart.run({INPUT: part})["logits"], here.run({INPUT: part})["logits"])
     process = apart._process
     del apart
     gc.collect()
@@ -44,9 +45,9 @@ def test_outputs_come_back_either_way_and_stay(artefact, pixels, monkeypatch, la
     monkeypatch.setattr("anmok.core.child._BOOT", child._BOOT.replace("; import_module(", there))
     here, apart = onnxruntime_engine(artefact.graph), Apart(MAKER, artefact.graph, "float32")
     parts = (pixels[:1], pixels, pixels[3:5])
-    found = [apart.run(part)["logits"] for part in parts]
+    found = [apart.run({INPUT: part})["logits"] for part in parts]
     for part, logits in zip(parts, found, strict=True):
-        assert np.array_equal(logits, here.run(part)["logits"])
+        assert np.array_equal(logits, here.run({INPUT: part})["logits"])
 
 
 def test_arrays_of_several_kinds_share_the_room():
@@ -68,7 +69,9 @@ def test_arrays_of_several_kinds_share_the_room():
 def test_it_outlives_the_thread_that_started_it(artefact, pixels):
     with ThreadPoolExecutor(1) as threads:
         engine = threads.submit(Apart, MAKER, artefact.graph, "float32").result()
-    assert np.array_equal(engine.run(pixels)["logits"], onnxruntime_engine(artefact.graph).run(pixels)["logits"])
+    assert np.array_equal(
+        engine.run({INPUT: pixels})["logits"], onnxruntime_engine(artefact.graph).run({INPUT: pixels})["logits"]
+    )
 
 
 def test_an_answer_that_does_not_come_is_not_waited_for(artefact, pixels, monkeypatch):
@@ -76,7 +79,7 @@ def test_an_answer_that_does_not_come_is_not_waited_for(artefact, pixels, monkey
     monkeypatch.setattr("anmok.ship.apart._PATIENCE", 0.2)
     os.kill(engine._process.pid, signal.SIGSTOP)
     with pytest.raises(EngineLostError, match="-9"):
-        engine.run(pixels)
+        engine.run({INPUT: pixels})
 
 
 def test_what_it_refuses_there_is_refused_here(artefact):
@@ -87,12 +90,12 @@ def test_what_it_refuses_there_is_refused_here(artefact):
 def test_the_exact_engine_goes_on_where_the_fast_one_is_lost(artefact, pixels):
     exact, apart = onnxruntime_engine(artefact.graph), Apart(MAKER, artefact.graph, "float32")
     careful = Careful(apart, exact, lambda outputs: np.zeros(len(outputs["logits"]), bool))
-    expected = careful.run(pixels)["logits"]
+    expected = careful.run({INPUT: pixels})["logits"]
     os.kill(apart._process.pid, signal.SIGKILL)
     for _ in range(2):
-        assert np.array_equal(careful.run(pixels)["logits"], expected)
+        assert np.array_equal(careful.run({INPUT: pixels})["logits"], expected)
     with pytest.raises(EngineLostError, match="-9"):
-        apart.run(pixels)
+        apart.run({INPUT: pixels})
 
 
 SIGNALS = """
@@ -108,7 +111,7 @@ try:
 except Exception as error:
     print("no bf16:", error)
 for engine in engines:
-    engine.run(np.zeros((9, 32, 32, 3), np.uint8))
+    engine.run({"pictures": np.zeros((9, 32, 32, 3), np.uint8)})
 handled = []
 signal.signal(signal.SIGUSR1, lambda *_: handled.append(1))
 for _ in range(4):

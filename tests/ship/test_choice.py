@@ -7,6 +7,7 @@ import pytest
 
 from anmok.core.types import Prediction
 from anmok.ship.answers.classify import ClassAnswers, softmax
+from anmok.ship.artefact import INPUT
 from anmok.ship.careful import Careful
 from anmok.ship.choice import Choice, Contender, careful_engine, choose, chosen_model, engines_in_float32
 from anmok.ship.runtime import Model
@@ -20,7 +21,8 @@ class Fake:
     def __init__(self, logits, label):
         self.logits, self.label, self.asked = np.array(logits, np.float32), label, 0
 
-    def run(self, pictures):
+    def run(self, inputs):
+        pictures = inputs[INPUT]
         self.asked += len(pictures)
         return {"logits": self.logits[pictures[:, 0, 0, 0]]}
 
@@ -36,12 +38,12 @@ def test_only_close_calls_are_asked_again():
     fast = Fake([[3.1, 0, 0], [1.1, 1.0, 0], [0, 0.1, 4], [0.1, 0, 0.2]], "fast")  # wrong about the second and fourth
     answers = ClassAnswers(SETTINGS)
     careful = Careful(fast, exact, lambda outputs: answers.doubtful(outputs, 0.3))
-    found = careful.run(numbered(4))["logits"]
+    found = careful.run({INPUT: numbered(4)})["logits"]
     assert exact.asked == 2
     assert np.array_equal(found[[1, 3]], exact.logits[[1, 3]]) and np.array_equal(found[[0, 2]], fast.logits[[0, 2]])
     assert np.array_equal(found.argmax(1), exact.logits.argmax(1))
     exact.asked = 0
-    careful.run(numbered(4)[[0, 2]])
+    careful.run({INPUT: numbered(4)[[0, 2]]})
     assert exact.asked == 0
 
 
@@ -138,8 +140,8 @@ def test_a_wrong_engine_is_refused(artefact, monkeypatch):
         def __init__(self, *_):
             self.engine = engines.onnxruntime_engine(artefact.graph)
 
-        def run(self, pictures):
-            return self.engine.run(255 - pictures)
+        def run(self, inputs):
+            return self.engine.run({INPUT: 255 - inputs[INPUT]})
 
     real = choice.ENGINES["onnxruntime"]
     monkeypatch.setattr(choice, "ENGINES", {"onnxruntime": real, "openvino": Liar})

@@ -7,7 +7,6 @@ and resumed, or that uses another number of workers, therefore draws the same nu
 from __future__ import annotations
 
 import hashlib
-import random
 
 import numpy as np
 
@@ -21,12 +20,3 @@ def derive(seed: int, *where: int | str) -> int:
 def numpy_generator(seed: int, *where: int | str) -> np.random.Generator:
     """A NumPy generator for one place."""
     return np.random.Generator(np.random.PCG64(derive(seed, *where)))
-
-
-def seed_everything(seed: int) -> None:
-    """Seed Python's, NumPy's and torch's global generators."""
-    import torch  # the only torch in this file: a shipped model draws no random numbers
-
-    random.seed(seed)
-    np.random.seed(derive(seed, "numpy") % 2**32)
-    torch.manual_seed(seed)

@@ -12,6 +12,7 @@ import numpy as np
 
 from anmok.core.errors import DataError, UsageError
 from anmok.core.preparation import Preparation
+from anmok.core.selective_search import Search
 from anmok.core.targets import Objects
 from anmok.core.types import Dataset, Entry
 from anmok.data import cache
@@ -19,7 +20,7 @@ from anmok.data.augment import Augment
 from anmok.data.labelled_sources import LabelledSource, for_judging, for_training
 from anmok.data.mask_loader import MaskLoader
 from anmok.data.object_loader import ObjectLoader
-from anmok.data.proposals import Proposals, Search
+from anmok.data.proposals import Proposals
 from anmok.data.records import Layout, labelled
 
 

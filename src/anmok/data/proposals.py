@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -19,40 +19,17 @@ import numpy as np
 from anmok.core.errors import UnwrittenError
 from anmok.core.files import write_atomic
 from anmok.core.preparation import centre_crop
+from anmok.core.selective_search import Search
 from anmok.core.targets import Objects
 from anmok.data.labelled_sources import LabelledSource
 from anmok.data.places import cache_folder
-from anmok.data.selective_search import SMALLEST, WIDTH, selective_search
 
 FORMAT = 1  # another one where the same settings find other proposals
-LEAST = 5  # pixels of the searched picture: nothing smaller is proposed
-MOST = 2000  # proposals a picture, as R-CNN has about
 KEPT = 1 << 30  # bytes on the disk; the least recently used go
 
 
-@dataclass(frozen=True)
-class Search:
-    """Selective search on the squares that a network sees, whose uniform border (letterboxing) is left out.
-
-    Args:
-        width: pictures are scaled to it first; None: searched as they are.
-        smallest: width and height of a proposal, pixels of the scaled picture.
-        most: proposals a picture, at most.
-    """
-
-    width: int | None = None
-    smallest: float = LEAST
-    most: int = MOST
-
-    @classmethod
-    def for_squares(cls, side: int) -> Search:
-        """R-CNN's settings for large squares; smaller ones are searched as they are, for as small a part of them.
-
-        >>> Search.for_squares(128).smallest, Search.for_squares(640).width
-        (5.12, 500)
-        """
-        width = WIDTH if side > WIDTH else None
-        return cls(width, max(LEAST, SMALLEST * (width or side) / WIDTH))
+class KeptSearch(Search):
+    """`Search` that looks on the disk first, and keeps what it finds there."""
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """Proposals of a picture uint8 (H, W, 1 or 3): float32 (R, 4), xyxy in its pixels; looked up, or found."""
@@ -68,36 +45,11 @@ class Search:
             write_atomic(kept, [found.tobytes()], sync_folder=False)
         return found
 
-    def fresh(self, pixels: np.ndarray) -> np.ndarray:
-        """The same, searched anew."""
-        top, left, seen = without_border(pixels)
-        if min(seen.shape[:2]) < 2 * LEAST:
-            return np.zeros((0, 4), np.float32)
-        scale = 1.0 if self.width is None else seen.shape[1] / pixels.shape[1]
-        width = None if self.width is None else max(1, round(self.width * scale))
-        found = selective_search(seen, width=width, smallest=self.smallest, most=self.most)
-        return found + np.array([left, top, left, top], np.float32)
-
-    def every(self, pictures: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-        """Proposals of many pictures, in order, on all cores: the search is compiled and lets threads work."""
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            yield from pool.map(self, pictures)
-
     def _place(self, pixels: np.ndarray) -> Path:
         digest = hashlib.blake2b(json.dumps([FORMAT, pixels.shape, asdict(self)]).encode(), digest_size=16)
         digest.update(np.ascontiguousarray(pixels).data)
         key = digest.hexdigest()
         return Path(key[:2]) / f"{key}.f32"
-
-
-def without_border(pixels: np.ndarray) -> tuple[int, int, np.ndarray]:
-    """Top, left, and the picture (h, w, C) within a border of the corner's colour; nothing where all is of it."""
-    inside = (pixels != pixels[:1, :1]).any(2)
-    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
-    if not len(rows):
-        return 0, 0, pixels[:0, :0]
-    top, left = int(rows[0]), int(columns[0])
-    return top, left, pixels[top : rows[-1] + 1, left : columns[-1] + 1]
 
 
 def sweep_kept(limit: int = KEPT) -> None:

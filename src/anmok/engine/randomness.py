@@ -1,4 +1,4 @@
-"""The global random generators' states, taken and given back."""
+"""The global random generators: seeded, their states taken and given back."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from typing import Any
 
 import numpy as np
 import torch
+
+from anmok.core.seeds import derive
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, NumPy's and torch's global generators."""
+    random.seed(seed)
+    np.random.seed(derive(seed, "numpy") % 2**32)
+    torch.manual_seed(seed)
 
 
 def rng_state() -> dict[str, Any]:

@@ -10,6 +10,10 @@
     boxes, scores = net.candidates(outputs)         everything before suppression, of fixed shape: what export carries
     boxes, scores = net.candidates_of(pictures)     the same, where outputs have no fixed shape (two stages); one that
                                                     draws masks has `candidates_in(maps, size)`, and `masks`
+    boxes, scores = net.candidates_at(pictures, regions)  the same, where `takes_regions`: of regions (R, 5), the number
+                                                    of its picture before each, (R, C, 4) and (R, C)
+    net.regions_at_once                             where each region passes all of the network: how many together fit
+                                                    into memory (may be left out, or None)
 
 `pictures`: float (N, C, H, W), normalised, possibly letterboxed. All boxes are xyxy in pixels of these pictures,
 half-open, float32. Labels are class ids from 0; background, where a network needs it, is its own affair.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from anmok.core.boxes import decode, encode, iou
 from anmok.networks._detector import Found, Overlap, Sizes, Target, select
 from anmok.networks._matching import match, sample
-from anmok.networks._regions import Regions
+from anmok.networks._regions import Regions, numbered
 
 STDS = (0.1, 0.1, 0.2, 0.2)  # of box deltas, as Faster R-CNN fixes them
 OBJECT = 0.5  # IoU from which a region is an object
@@ -168,9 +168,13 @@ class RegionHeads(nn.Module):
         """Every class's own box (R, C, 4) and score (R, C) before suppression; background is left out."""
         return self._read(answers.logits, answers.deltas, torch.cat(answers.regions))
 
+    def candidates_at(self, maps: Sequence[Tensor], regions: Tensor) -> tuple[Tensor, Tensor]:
+        """`candidates` of regions (R, 5), the number of its picture before each. For graphs."""
+        return self._read(*self._answers(maps, regions), regions[:, 1:])
+
     def candidates_of(self, maps: Sequence[Tensor], regions: Tensor) -> tuple[Tensor, Tensor]:
         """`candidates` of as many regions (N, R, 4) for every picture: (N, R, C, 4) and (N, R, C). For graphs."""
-        boxes, scores = self._read(*self._answers(maps, regions), regions.flatten(0, 1))
+        boxes, scores = self.candidates_at(maps, numbered(regions))
         many = (-1, regions.shape[1])
         return boxes.unflatten(0, many), scores.unflatten(0, many)
 

@@ -50,7 +50,8 @@ class RegionSVM(nn.Module):
     Args:
         accepts: the input.
         features: (pictures, regions) → for every region its last map (R, …), the vector before the last dense layer
-            (R, vector), and its logits (R, C + 1), background first; `heads` names the layers that give these.
+            (R, vector), and its logits (R, C + 1), background first; `heads` names the layers that give these, and
+            `at_once`, where it has that, is `Detector`'s `regions_at_once`.
         num_classes: C.
         pooled: numbers in a region's last map.
         vector: numbers before the last dense layer.
@@ -79,6 +80,7 @@ class RegionSVM(nn.Module):
         self.svm, self.ridge = SVMHead(vector, num_classes), BoxRidge(pooled, num_classes)
         self.lowest, self.close, self.strength = lowest, close, ridge
         self.heads = tuple(f"features.{name}" for name in features.heads)
+        self.regions_at_once = getattr(features, "at_once", None)
 
     @property
     def solves(self) -> Mapping[str, Callable[[Passes], dict[str, float]]]:
@@ -103,14 +105,21 @@ class RegionSVM(nn.Module):
 
     def candidates(self, outputs: RegionFeatures) -> tuple[Tensor, Tensor]:
         """Boxes (R, C, 4) and scores (R, C) before suppression: 1 / (1 + exp(-margin)), or the softmax's."""
-        regions = torch.cat(outputs.regions)
+        return self._read(outputs.pooled, outputs.vectors, outputs.logits, torch.cat(outputs.regions))
+
+    def candidates_at(self, pictures: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Detector`: `candidates` of regions (R, 5), the number of its picture before each."""
+        pooled, vectors, logits = self.features(pictures, regions)
+        return self._read(pooled.flatten(1), vectors, logits, regions[:, 1:])
+
+    def _read(self, pooled: Tensor, vectors: Tensor, logits: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:
         if self.ridge.solved:
-            boxes = decode(self.ridge(outputs.pooled), regions[:, None])
+            boxes = decode(self.ridge(pooled), regions[:, None])
         else:
             boxes = regions[:, None].expand(-1, self.num_classes, -1)
         if self.svm.solved:
-            return boxes, self.svm(outputs.vectors).sigmoid()
-        return boxes, outputs.logits.float().softmax(1)[:, 1:]
+            return boxes, self.svm(vectors).sigmoid()
+        return boxes, logits.float().softmax(1)[:, 1:]
 
     @torch.no_grad()
     def detect(

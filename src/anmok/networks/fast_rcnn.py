@@ -72,6 +72,10 @@ class FastRCNN(nn.Module):
         """Before training: the mean and deviation of every class's box deltas, from targets with `regions`."""
         return self.roi_heads.measure(pictures)
 
+    def candidates_at(self, pictures: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Detector`: every class's own box (R, C, 4) and score (R, C)."""
+        return self.roi_heads.candidates_at(self.backbone(pictures), regions)
+
     @torch.no_grad()
     def detect(
         self, outputs: RegionAnswers, sizes: Sizes | None = None, *, score: float = 0.05, nms: Overlap = 0.3,

@@ -9,7 +9,6 @@ Initialisation: the classifier's own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,7 +21,7 @@ from anmok.networks._closed_form import RIDGE
 from anmok.networks._interface import Accepts
 from anmok.networks._pretrained import Source, load, wants_published
 from anmok.networks._region_svm import RegionSVM
-from anmok.networks._regions import warp
+from anmok.networks._regions import Regions, numbered, warp
 
 CONTEXT = 16 / 227  # of a crop's side: the margin of surroundings on each side
 AT_ONCE = 128  # crops that pass the network together
@@ -60,20 +59,22 @@ class Warped(nn.Module):
     `size`: side of the crops, pixels.
     """
 
+    at_once = AT_ONCE
+
     def __init__(self, classifier: Any, size: int) -> None:
         super().__init__()
         self.classifier, self.size = classifier, size
         self.heads = tuple(f"classifier.{name}" for name in classifier.heads)
 
-    def forward(self, pictures: Tensor, regions: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Crops in portions: two thousand of them would fill the memory."""
+    def forward(self, pictures: Tensor, regions: Regions) -> tuple[Tensor, Tensor, Tensor]:
+        """Crops in portions: two thousand of them would fill the memory. A graph is asked portion by portion."""
+        boxes = numbered(regions)
         portions = []
-        for picture, own in zip(pictures, regions, strict=True):
-            for part in own.split(AT_ONCE):
-                crops = warp(picture[None], [part], self.size, round(CONTEXT * self.size))  # R, 3, 227, 227
-                maps = self.classifier.forward_features(crops)  #                             R, 256, 6, 6
-                vectors = self.classifier.forward_head(maps, pre_logits=True)  #              R, 4096
-                portions.append((maps, vectors))
+        for part in (boxes,) if torch.jit.is_tracing() else boxes.split(AT_ONCE):
+            crops = warp(pictures, part, self.size, round(CONTEXT * self.size))  # R, 3, 227, 227
+            maps = self.classifier.forward_features(crops)  #                      R, 256, 6, 6
+            vectors = self.classifier.forward_head(maps, pre_logits=True)  #       R, 4096
+            portions.append((maps, vectors))
         maps, vectors = (torch.cat(parts) for parts in zip(*portions, strict=True))
         return maps, vectors, self.classifier.get_submodule(self.classifier.heads[0])(vectors)
 

@@ -26,7 +26,7 @@ from anmok.networks._interface import Accepts
 from anmok.networks._pretrained import Source, load, wants_published
 from anmok.networks._region_encoder import FINE, RegionEncoder
 from anmok.networks._region_svm import RegionSVM
-from anmok.networks._regions import LEVELS, pyramid_pool_regions
+from anmok.networks._regions import LEVELS, Regions, pyramid_pool_regions
 
 DROPOUT = 0.5
 RIDGE = 4000.0  # λ of the box regression
@@ -121,7 +121,7 @@ class Pyramids(nn.Module):
         self.fc6, self.fc7 = nn.Linear(self.pooled, hidden), nn.Linear(hidden, hidden)
         self.fc8 = nn.Linear(hidden, outputs)
 
-    def forward(self, pictures: Tensor, regions: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, pictures: Tensor, regions: Regions) -> tuple[Tensor, Tensor, Tensor]:
         """(N, C, H, W) and R regions → pooled, vectors, logits."""
         maps = self.convolutions(pictures)
         last = maps[-1] if isinstance(maps, list) else maps  #                                         N, 256, h, w

@@ -28,7 +28,7 @@ import numpy as np
 
 from anmok.core.child import die_with_parent, private_pipes, start_child
 from anmok.core.errors import AnmokError, ArtefactError, UsageError
-from anmok.ship.artefact import INPUT, Graph
+from anmok.ship.artefact import Graph
 from anmok.ship.container import IR_GRAPH, IR_WEIGHTS, ONNX_GRAPH
 
 _HEAD = struct.Struct("<Q")  # bytes of JSON
@@ -96,10 +96,10 @@ class Apart:
             raise kind(told["refused"])
         self.label = str(told["label"])
 
-    def run(self, pictures: np.ndarray) -> Mapping[str, np.ndarray]:
+    def run(self, inputs: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """See `anmok.ship.engines.Engine`. Raises `EngineLostError`."""
         with self._lock:
-            return self._asked({}, {INPUT: pictures})[1]
+            return self._asked({}, inputs)[1]
 
     def _asked(
         self, note: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
@@ -138,7 +138,7 @@ def main() -> None:
     with suppress(EOFError):
         while True:
             _, asked = _receive(requests)
-            _send(answers, {}, engine.run(asked[INPUT]), room)
+            _send(answers, {}, engine.run(asked), room)
 
 
 def _send(pipe: IO[bytes], note: Mapping[str, Any], arrays: Mapping[str, np.ndarray], room: Room | None = None) -> None:

@@ -20,7 +20,7 @@ from anmok.ship.container import CARD, IR_GRAPH, IR_WEIGHTS, MANIFEST, ONNX_GRAP
 from anmok.ship.hostile import check_ir, check_onnx
 
 FORMAT = 1
-INPUT = "pictures"  # the graph's one input
+INPUT = "pictures"  # the graph's input, or the first of them
 DECODING = (
     "orientation by EXIF; sRGB by ICC profile, grey stays grey; transparency on white; 16 bits by the full range; "
     "first frame; large JPEGs at a half, quarter or eighth of their size"
@@ -71,6 +71,7 @@ class Manifest:
         origin: run, versions, machine, time.
         rules: version of `anmok.core.pictures` that decoded for the comparison.
         takes: the graph's input: decoded pictures, or the codes that a generator draws from.
+        further: its inputs beside that, which the task makes of the pictures.
     """
 
     task: str
@@ -83,20 +84,27 @@ class Manifest:
     origin: Mapping[str, Any] = field(default_factory=dict)
     rules: int = RULES
     takes: str = INPUT
+    further: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("answers", "parity", "origin"):  # plain values only, as the file will hold them
             object.__setattr__(self, name, json.loads(json.dumps(dict(getattr(self, name)), allow_nan=False)))
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of all that the graph takes."""
+        return self.takes, *self.further
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, as the file stores them."""
+        graph = {"input": self.takes, "further": list(self.further), "outputs": list(self.outputs)}
         return {
             "format": FORMAT,
             "task": self.task,
             "title": self.title,
             "decoding": {"rules": self.rules, "in_words": DECODING},
             "preparation": self.preparation.to_json(),
-            "graph": {"input": self.takes, "outputs": list(self.outputs), "numbers": self.numbers},
+            "graph": graph | {"numbers": self.numbers},
             "answers": dict(self.answers),
             "parity": dict(self.parity),
             "origin": dict(self.origin),
@@ -117,6 +125,7 @@ class Manifest:
             origin=dict(values["origin"]),
             rules=int(decoding["rules"]),
             takes=str(graph.get("input", INPUT)),
+            further=tuple(map(str, graph.get("further", ()))),
         )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from anmok.ship.apart import EngineLostError
-from anmok.ship.engines import Engine, Outputs
+from anmok.ship.engines import Engine, Inputs, Outputs
 
 
 class Careful:
@@ -28,19 +28,20 @@ class Careful:
         self._exact, self._doubtful = exact, doubtful
         self.label = f"{fast.label}, close calls again by {exact.label}"
 
-    def run(self, pictures: np.ndarray) -> Outputs:
+    def run(self, inputs: Inputs) -> Outputs:
         """See `anmok.ship.engines.Engine`."""
         if self._fast is None:
-            return self._exact.run(pictures)
+            return self._exact.run(inputs)
         try:
-            found = self._fast.run(pictures)
+            found = self._fast.run(inputs)
         except EngineLostError:
             self._fast = None
-            return self._exact.run(pictures)
+            return self._exact.run(inputs)
         again = self._doubtful(found)
         if not again.any():
             return found
         mended = {name: np.array(values) for name, values in found.items()}
-        for name, values in self._exact.run(np.ascontiguousarray(pictures[again])).items():
+        closer = {name: np.ascontiguousarray(values[again]) for name, values in inputs.items()}
+        for name, values in self._exact.run(closer).items():
             mended[name][again] = values
         return mended

@@ -21,7 +21,7 @@ from anmok.ship.answers import Asked
 from anmok.ship.apart import EngineLostError
 from anmok.ship.artefact import Artefact
 from anmok.ship.careful import Careful
-from anmok.ship.engines import ENGINES, Engine, Outputs, installed, open_engine
+from anmok.ship.engines import ENGINES, Engine, Inputs, Outputs, installed, open_engine
 from anmok.ship.gate import FLOAT32, Parity, compare
 from anmok.ship.runtime import Model
 
@@ -102,11 +102,12 @@ def careful_engine(artefact: Artefact, pixels: np.ndarray) -> list[Contender]:
     if fast is None:
         return []
     exact = open_engine(artefact.graph)
+    questions = Model(artefact).questions(pixels)
     try:
-        found = fast.run(pixels)
+        found = Model(artefact, fast).outputs(questions)
     except EngineLostError:
         return []
-    slack = answers.slack(found, exact.run(pixels))
+    slack = answers.slack(found, Model(artefact, exact).outputs(questions))
     engine = Careful(fast, exact, lambda outputs: answers.doubtful(outputs, slack))
     return [_contender(artefact, pixels, engine, Choice("openvino", "bf16", engine.label, slack))]
 
@@ -121,7 +122,8 @@ def _ready(artefact: Artefact, name: str, precision: str) -> Engine | None:
 def _contender(artefact: Artefact, pixels: np.ndarray, engine: Engine, choice: Choice) -> Contender:
     model = Model(artefact, engine)
     names = [Asked(str(number), pixels.shape[1:3]) for number in range(len(pixels))]
-    return Contender(choice, lambda: list(model.answer(pixels, names)))
+    questions = model.questions(pixels)  # once: what they cost is the same whatever computes the graph
+    return Contender(choice, lambda: list(model.answer_to(questions, names)))
 
 
 def choose(found: Sequence[Contender]) -> Choice:
@@ -176,9 +178,9 @@ class _Starting:
         self._engine, self.label = threads.submit(make), label
         threads.shutdown(wait=False)
 
-    def run(self, pictures: np.ndarray) -> Outputs:
+    def run(self, inputs: Inputs) -> Outputs:
         """See `anmok.ship.engines.Engine`."""
-        return self._engine.result().run(pictures)
+        return self._engine.result().run(inputs)
 
 
 def _careful(artefact: Artefact, slack: float) -> Engine:

@@ -29,6 +29,7 @@ from anmok.ship.edges import in_three
 
 PIECE = 3 * 224 * 224  # values that one processor computes together, of one picture at least
 _MOST = 16  # processors used: each holds a piece's maps
+Inputs = Mapping[str, np.ndarray]
 Outputs = Mapping[str, np.ndarray]
 
 # OpenVINO's Python layer makes something once, at a process's first inference, while it lets go of Python's lock: two
@@ -41,23 +42,27 @@ class Engine(Protocol):
 
     label: str
 
-    def run(self, pictures: np.ndarray) -> Outputs:
-        """uint8 (N, S, S, C), or a generator's codes → outputs by name, one row a picture."""
+    def run(self, inputs: Inputs) -> Outputs:
+        """The graph's inputs by name, one row a picture → its outputs, likewise."""
 
 
 class InPieces:
     """Runs pieces of a batch side by side, in threads: engines release Python's lock while they compute."""
 
-    def __init__(self, infer: Callable[[np.ndarray], Sequence[np.ndarray]], names: Sequence[str], label: str) -> None:
+    def __init__(self, infer: Callable[[Inputs], Sequence[np.ndarray]], names: Sequence[str], label: str) -> None:
         self._infer, self._names, self.label = infer, tuple(names), label
         self._threads = ThreadPoolExecutor(processors(), thread_name_prefix="anmok-engine")
 
-    def run(self, pictures: np.ndarray) -> Outputs:
+    def run(self, inputs: Inputs) -> Outputs:
         """See `Engine`."""
-        each = max(1, min(PIECE // pictures[0].size, -(-len(pictures) // processors())))
-        pieces = [pictures[start : start + each] for start in range(0, len(pictures), each)]
+        count = len(next(iter(inputs.values())))
+        size = sum(values[0].size for values in inputs.values())
+        each = max(1, min(PIECE // size, -(-count // processors())))
+        pieces = [
+            {name: values[start : start + each] for name, values in inputs.items()} for start in range(0, count, each)
+        ]
         if len(pieces) == 1:
-            return dict(zip(self._names, self._infer(pictures), strict=True))
+            return dict(zip(self._names, self._infer(inputs), strict=True))
         found = list(self._threads.map(self._infer, pieces))
         return {name: np.concatenate(parts) for name, *parts in zip(self._names, *found, strict=True)}
 
@@ -83,8 +88,7 @@ def onnxruntime_engine(graph: Graph, precision: str = "float32") -> Engine:
     except Exception as error:  # its exceptions share no base class
         raise _unusable("ONNX Runtime", error) from error
     names = [output.name for output in session.get_outputs()]
-    asked = session.get_inputs()[0].name  # a picture's graph calls it `INPUT`, a generator's its codes
-    return InPieces(lambda piece: session.run(None, {asked: piece}), names, "ONNX Runtime, float32")
+    return InPieces(lambda piece: session.run(None, dict(piece)), names, "ONNX Runtime, float32")
 
 
 def openvino_engine(graph: Graph, precision: str = "float32") -> Engine:
@@ -123,16 +127,16 @@ def openvino_here(graph: Graph, precision: str) -> Engine:
 
     kept = threading.local()  # maps between two parts are large: each thread has room of its own, made once
 
-    def infer(piece: np.ndarray) -> Sequence[np.ndarray]:
-        values: Sequence[np.ndarray] = [piece]
+    def infer(piece: Inputs) -> Sequence[np.ndarray]:
+        values: Mapping[Any, np.ndarray] = piece  # by name; from one part to the next by place
         with nullcontext() if _BEGUN.is_set() else _FIRST:
             if not hasattr(kept, "requests"):
                 kept.requests = [part.create_infer_request() for part in parts[:-1]]
             for part, request in zip(parts, [*kept.requests, parts[-1].create_infer_request()], strict=True):
-                found = request.infer(dict(enumerate(values)), share_inputs=True, share_outputs=True)
-                values = [found[place] for place in range(len(part.outputs))]
+                found = request.infer(dict(values), share_inputs=True, share_outputs=True)
+                values = {place: found[place] for place in range(len(part.outputs))}
             _BEGUN.set()
-        return values
+        return list(values.values())
 
     return InPieces(infer, names, f"OpenVINO, {precision}")
 

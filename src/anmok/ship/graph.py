@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ _TRACED = 2  # pictures of the example: one would make some operators forget tha
 
 
 class Shipped(nn.Module):
-    """Decoded pictures, uint8 (N, S, S, C) → the network's outputs, in float32."""
+    """Decoded pictures, uint8 (N, S, S, C), and what is given beside them → the network's outputs, in float32."""
 
     scale: Tensor
     shift: Tensor
@@ -34,10 +34,10 @@ class Shipped(nn.Module):
         self.register_buffer("scale", (1 / (255 * std)).view(-1, 1, 1))
         self.register_buffer("shift", (-mean / std).view(-1, 1, 1))
 
-    def forward(self, pictures: Tensor) -> Any:
-        """uint8 (N, S, S, C) → what the network answers."""
+    def forward(self, pictures: Tensor, *further: Tensor) -> Any:
+        """uint8 (N, S, S, C), and more → what the network answers."""
         x = pictures.permute(0, 3, 1, 2).float()
-        return self.network(x * self.scale + self.shift)
+        return self.network(x * self.scale + self.shift, *further)
 
 
 class Mirrored(nn.Module):
@@ -52,7 +52,9 @@ class Mirrored(nn.Module):
         return (self.network(x) + self.network(x.flip(3))) / 2
 
 
-def to_onnx(network: nn.Module, preparation: Preparation, outputs: Sequence[str]) -> Graph:
+def to_onnx(
+    network: nn.Module, preparation: Preparation, outputs: Sequence[str], further: Mapping[str, Tensor] | None = None
+) -> Graph:
     """The network as ONNX, with its normalisation, for any number of pictures.
 
     Traced by torch's older exporter, which takes a twentieth of the newer one's time (0.7 s against 13 s for
@@ -60,16 +62,18 @@ def to_onnx(network: nn.Module, preparation: Preparation, outputs: Sequence[str]
     compared (`anmok.ship.gate`).
 
     Args:
-        network: normalised pictures (N, C, S, S) → a tensor, or a tuple of them.
+        network: normalised pictures (N, C, S, S), and `further` → a tensor, or a tuple of them.
         preparation: what pictures look like, and how they are normalised.
         outputs: a name for each tensor.
+        further: what the network takes beside pictures, by name: an example (2, R, …) of each, where R, too, may be any
+            number in the graph.
 
     Raises:
         UsageError: neither exporter can express the network.
     """
     module = Shipped(network, preparation).eval()
     size, channels = preparation.size, preparation.channels
-    example = torch.randint(0, 256, (_TRACED, size, size, channels), dtype=torch.uint8)
+    example = {INPUT: torch.randint(0, 256, (_TRACED, size, size, channels), dtype=torch.uint8), **(further or {})}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # about the exporter's age, and constants that tracing finds
         try:
@@ -84,18 +88,22 @@ def to_onnx(network: nn.Module, preparation: Preparation, outputs: Sequence[str]
                 ) from second  # fmt: skip
 
 
-def _traced(module: nn.Module, example: Tensor, outputs: Sequence[str]) -> bytes:
-    module(example)  # what is imported only where it is used must not be while the tracer looks on
+def _traced(module: nn.Module, example: Mapping[str, Tensor], outputs: Sequence[str]) -> bytes:
+    module(*example.values())  # what is imported only where it is used must not be while the tracer looks on
     file: Any = BytesIO()
-    axes = {name: {0: "batch"} for name in (INPUT, *outputs)}
-    torch.onnx.export(module, (example,), file, input_names=[INPUT], output_names=list(outputs), dynamic_axes=axes,
-                      opset_version=OPSET, dynamo=False)  # fmt: skip
+    axes = {name: {0: "batch"} for name in (*example, *outputs)}
+    axes |= {name: {0: "batch", 1: name} for name in example if name != INPUT}
+    torch.onnx.export(module, tuple(example.values()), file, input_names=list(example), output_names=list(outputs),
+                      dynamic_axes=axes, opset_version=OPSET, dynamo=False)  # fmt: skip
     return file.getvalue()
 
 
-def _captured(module: nn.Module, example: Tensor, outputs: Sequence[str]) -> bytes:
-    shapes = {INPUT: {0: torch.export.Dim("batch")}}
-    program = torch.onnx.export(module, (example,), input_names=[INPUT], output_names=list(outputs),
+def _captured(module: nn.Module, example: Mapping[str, Tensor], outputs: Sequence[str]) -> bytes:
+    batch, many = torch.export.Dim("batch"), torch.export.Dim.DYNAMIC
+    shapes: dict[str, Any] = {INPUT: {0: batch}}
+    if len(example) > 1:
+        shapes["further"] = tuple({0: batch, 1: many} for name in example if name != INPUT)
+    program = torch.onnx.export(module, tuple(example.values()), input_names=list(example), output_names=list(outputs),
                                 dynamic_shapes=shapes, dynamo=True, verbose=False)  # fmt: skip
     assert program is not None
     return bytes(program.model_proto.SerializeToString())

@@ -45,13 +45,22 @@ def _use(manifest: Manifest) -> Iterator[str]:
     if manifest.takes != INPUT:
         yield "## Use\n\n    pip install anmok onnxruntime    # or openvino\n    anmok generate FILE --seeds 0-15\n"
         return
-    yield "## Use\n\n    pip install anmok-runtime onnxruntime    # or openvino; no torch"
+    search = manifest.answers.get("search")
+    besides = "" if search is None else " opencv-contrib-python-headless"
+    yield f"## Use\n\n    pip install anmok-runtime onnxruntime{besides}    # or openvino; no torch"
     yield "    anmok predict FILE photos/\n"
     outputs = ", ".join(f"`{name}`" for name in manifest.outputs)
+    further = "".join(f" and `{name}`" for name in manifest.further)
     yield (
         f"The graph itself takes `{INPUT}`, uint8 (N, {manifest.preparation.size}, {manifest.preparation.size}, "
-        f"{manifest.preparation.channels}), normalises inside, and gives {outputs} ({manifest.numbers})."
+        f"{manifest.preparation.channels}){further}, normalises inside, and gives {outputs} ({manifest.numbers})."
     )
+    if search is not None:
+        said = ", ".join(f"{name} {value}" for name, value in search.items())
+        yield (
+            f"`{manifest.further[0]}`, float32 (N, R, 4): left, top, right and bottom of what selective search finds "
+            f"in each picture ({said}; `anmok.core.selective_search`); empty ones fill pictures up."
+        )
     if "temperature" in manifest.answers:
         yield f"Probabilities: softmax of logits / {manifest.answers['temperature']:.4f}."
     yield ""

@@ -63,7 +63,7 @@ class Painter:
         return np.concatenate(drawn) if drawn else np.zeros((0, size, size, channels), np.uint8)
 
     def _drawn(self, asked: np.ndarray) -> Any:
-        outputs = self.engine.run(asked)
+        outputs = self.engine.run({CODES: asked})
         if PICTURES not in outputs or len(outputs[PICTURES]) != len(asked):
             got = ", ".join(f"{name} {found.shape}" for name, found in outputs.items())
             raise ArtefactError("the graph does not give one picture a code", path=self.path, got=got, allowed=PICTURES)

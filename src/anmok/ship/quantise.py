@@ -76,7 +76,7 @@ def accuracy(graph: Graph, judged: Labelled) -> float:
     """Share of pictures answered rightly."""
     engine = onnxruntime_engine(graph)
     right = [
-        next(iter(engine.run(judged.pixels[start : start + 64]).values())).argmax(1)
+        next(iter(engine.run({INPUT: judged.pixels[start : start + 64]}).values())).argmax(1)
         == judged.targets[start : start + 64]
         for start in range(0, len(judged.pixels), 64)
     ]
@@ -86,7 +86,7 @@ def accuracy(graph: Graph, judged: Labelled) -> float:
 def _validate(model: Any, items: Iterable[tuple[np.ndarray, int]]) -> tuple[float, list[float]]:
     """Accuracy on some items, and whether each was answered rightly, as NNCF asks for it."""
     pixels, targets = zip(*items, strict=True)
-    outputs = onnxruntime_engine(_graph(model)).run(np.stack(pixels))
+    outputs = onnxruntime_engine(_graph(model)).run({INPUT: np.stack(pixels)})
     right = (next(iter(outputs.values())).argmax(1) == np.array(targets)).astype(float)
     return float(right.mean()), right.tolist()
 

@@ -20,8 +20,8 @@ from anmok.core.errors import ArtefactError
 from anmok.core.preparation import Preparation
 from anmok.core.types import Prediction
 from anmok.ship.answers import ANSWERS, Asked
-from anmok.ship.artefact import Artefact, Manifest, read_artefact
-from anmok.ship.engines import Engine, Outputs, open_engine
+from anmok.ship.artefact import INPUT, Artefact, Manifest, read_artefact
+from anmok.ship.engines import Engine, Inputs, Outputs, open_engine
 
 
 class Model:
@@ -38,6 +38,7 @@ class Model:
 
     Raises:
         ArtefactError: the manifest asks for a task this version does not know, or lacks what the task needs.
+        AnmokError: the task needs what is not installed.
     """
 
     def __init__(
@@ -85,7 +86,29 @@ class Model:
             pictures: the same N pictures' names and original sizes.
             top: classes a picture; None: all.
         """
-        outputs = self._run(pixels)
+        yield from self.answer_to(self.questions(pixels), pictures, top)
+
+    def questions(self, pixels: np.ndarray) -> Sequence[Inputs]:
+        """What the graph is asked about prepared pictures: these, with what the task finds in them before."""
+        answers: Any = self.answers
+        if hasattr(answers, "questions"):
+            found: Sequence[Inputs] = answers.questions(pixels)
+            return found
+        return [{INPUT: np.ascontiguousarray(pixels)}]
+
+    def outputs(self, questions: Sequence[Inputs]) -> Outputs:
+        """What the graph says to `questions`, several answers joined as the task joins them."""
+        answers: Any = self.answers
+        found = [self._run(question) for question in questions]
+        with self._fitting():
+            joined: Outputs = found[0] if len(found) == 1 else answers.joined(found)
+        return joined
+
+    def answer_to(
+        self, questions: Sequence[Inputs], pictures: Sequence[Asked], top: int | None = None
+    ) -> Iterator[Prediction]:
+        """`answer`, where the questions are known already."""
+        outputs = self.outputs(questions)
         with self._fitting():
             yield from self.answers(outputs, pictures, top)
 
@@ -99,11 +122,15 @@ class Model:
             raise ArtefactError("models of this task do not look at pictures tile by tile", path=self.path,
                                 got=f"{self.manifest.task}, fit 'window'")  # fmt: skip
         with self._fitting():
-            found: Prediction = answers.whole(self._run, pixels, picture, top)
+            found: Prediction = answers.whole(lambda part: self.outputs(self.questions(part)), pixels, picture, top)
         return found
 
-    def _run(self, pixels: np.ndarray) -> Outputs:
-        outputs = self.engine.run(np.ascontiguousarray(pixels))
+    def _run(self, question: Inputs) -> Outputs:
+        unlike = set(self.manifest.inputs) ^ set(question)
+        if unlike:
+            raise ArtefactError("the graph's inputs are not those that the model's task knows", path=self.path,
+                                got=", ".join(self.manifest.inputs), allowed=", ".join(question))  # fmt: skip
+        outputs = self.engine.run(question)
         missing = set(self.manifest.outputs) - set(outputs)
         if missing:
             raise ArtefactError("the graph lacks outputs its manifest names", path=self.path, got=", ".join(outputs),
@@ -124,5 +151,6 @@ def load_model(path: str | Path, engine: str | None = None, precision: str = "fl
 
     Raises:
         ArtefactError: missing, foreign, damaged, hostile, or made by a newer version.
+        AnmokError: it needs what is not installed.
     """
     return Model(read_artefact(path), engine, precision, Path(path))

@@ -23,10 +23,10 @@ from anmok.data.load import load_data
 from anmok.data.split import load_split
 from anmok.data.stores import PathPictures
 from anmok.engine.devices import choose
-from anmok.ship.artefact import Artefact, Graph, Manifest, read_artefact, write_artefact
+from anmok.ship.artefact import Artefact, Graph, read_artefact, write_artefact
 from anmok.ship.container import SUFFIX
 from anmok.ship.gate import Parity, compare
-from anmok.ship.graph import to_onnx, to_openvino
+from anmok.ship.graph import to_openvino
 from anmok.ship.model_card import model_card
 from anmok.ship.odd_pictures import make_odd_pictures
 from anmok.ship.runtime import Model
@@ -100,7 +100,7 @@ def _found(
     """What the comparisons found, and the model that passed them. Raises `ParityError` where it does not."""
     place, own = folder / "draft.anmok", _own(one, asked)
     form = to_openvino if asked.to == "openvino" else _as_it_is
-    draft = _draft(one, cargo_of(one))
+    draft = cargo_of(one).draft(one.kind.name, one.title, one.preparation, origin=_origin(one))
     write_artefact(place, replace(draft, graph=form(draft.graph)))
     shipped = read_artefact(place)
     found: dict[str, Parity | Loss] = {
@@ -132,12 +132,6 @@ def _target(one: Subject, out: Path | None, into: str | None) -> Path:
         return out
     name = one.path.name if isinstance(one, OpenedRun) else one.title.replace("/", "-").replace(":", "-")
     return one.path / f"{name}{SUFFIX}" if into is None else one.path / f"{name}-into-{into}{SUFFIX}"
-
-
-def _draft(one: Subject, cargo: Cargo) -> Artefact:
-    graph = to_onnx(cargo.network, cargo.squares(one.preparation), cargo.outputs)
-    manifest = Manifest(one.kind.name, one.title, one.preparation, cargo.outputs, cargo.answers, origin=_origin(one))
-    return Artefact(manifest, graph)
 
 
 def _origin(one: Subject) -> dict[str, Any]:

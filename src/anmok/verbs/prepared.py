@@ -32,10 +32,10 @@ from anmok.ship.artefact import Artefact, read_artefact, write_artefact
 from anmok.ship.choice import Choice, careful_engine, choose, chosen_model, engines_in_float32
 from anmok.ship.container import SUFFIX
 from anmok.ship.engines import processors
-from anmok.ship.runtime import Model
+from anmok.ship.runtime import Model, load_model
 from anmok.verbs.shipped import shipped_answers
 
-FORMAT = 3
+FORMAT = 4
 TORCH = "torch"  # as `Choice.engine`: nothing was faster
 FEW = 64  # pictures for which starting the fastest engine costs more than it gains
 MANY = 400  # pictures that are worth the time it takes to measure
@@ -128,10 +128,10 @@ def sample(pictures: Pictures, locators: Sequence[str | int], preparation: Prepa
 
 
 def of_file(path: str | Path) -> Prepared:
-    """A shipped model's file, with what was chosen for it here before. Raises `ArtefactError`."""
-    artefact = read_artefact(path)
-    key = _key(artefact.sha256.encode())
-    return Prepared(artefact, None, _kept(key).get("chosen"), key, elsewhere=True)
+    """A shipped model's file, with what was chosen for it here before. Raises as `load_model`."""
+    model = load_model(path)  # what it needs and is not there is said before any picture is read
+    key = _key(model.artefact.sha256.encode())
+    return Prepared(model.artefact, None, _kept(key).get("chosen"), key, elsewhere=True, opened={"": model})
 
 
 def key_of(subject: object) -> str | None:

@@ -16,10 +16,9 @@ from anmok.core.preparation import centre_crop
 from anmok.core.types import Prediction
 from anmok.data.decoding import DecodingPool
 from anmok.data.stores import ArrayPictures, PathPictures
-from anmok.ship.artefact import Artefact, Manifest
+from anmok.ship.artefact import Artefact
 from anmok.ship.choice import Choice, Contender, choose, engines_in_float32
 from anmok.ship.gate import compare
-from anmok.ship.graph import to_onnx
 from anmok.ship.odd_pictures import make_odd_pictures
 from anmok.tasks._shipping import Shipping
 from anmok.verbs.export import cargo_of, in_float32
@@ -54,11 +53,9 @@ def prepare(one: Subject, key: str | None, terminal: Terminal) -> Prepared | Non
 def _artefact(one: Subject, stored: np.ndarray, expected: Sequence[Prediction]) -> Artefact | None:
     """The subject as a shipped model; None where it cannot be one, or no engine answers as torch does."""
     try:
-        cargo = cargo_of(one)
-        graph = to_onnx(cargo.network, one.preparation, cargo.outputs)
+        artefact = cargo_of(one).draft(one.kind.name, one.title, one.preparation)
     except UsageError:
         return None
-    artefact = Artefact(Manifest(one.kind.name, one.title, one.preparation, cargo.outputs, cargo.answers), graph)
     pixels = np.ascontiguousarray(centre_crop(stored, one.preparation.size))
     try:
         parities = [compare(expected, contender.ask()) for contender in engines_in_float32(artefact, pixels)]

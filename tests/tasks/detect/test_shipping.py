@@ -12,7 +12,6 @@ from PIL import Image
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 import anmok
-from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
 from anmok.core.types import Prediction
 from anmok.data.stores import PathPictures
@@ -225,9 +224,3 @@ def test_outlines_count_where_two_ways_are_compared() -> None:
     for wrong in (other, None):
         assert compare([one], [replace(one, objects=wrong)]).different == ("a",)
     assert compare([replace(one, objects=None)], [one]).different == ("a",)
-
-
-def test_a_detector_that_wants_proposals_is_not_shipped(model: Detect) -> None:
-    model.network.takes_regions = True
-    with pytest.raises(UsageError, match="proposals"):
-        Detection().cargo(model)

@@ -25,7 +25,12 @@ class Asked:
 
 
 class Answers(Protocol):
-    """How one task answers."""
+    """How one task answers.
+
+    Where its graph takes more than pictures, it also has `questions(pixels)`, what the graph is asked about prepared
+    pictures uint8 (N, S, S, C): inputs by name, one row a picture, or several such questions; and `joined(outputs)`,
+    which makes one of the answers to several.
+    """
 
     outputs: Sequence[str]
 

@@ -1,5 +1,5 @@
 """Detection: the best candidates of each picture → boxes in the original's pixels, suppressed class by class; and the
-objects' outlines, where the graph draws masks."""
+objects' outlines, where the graph draws masks. Where it looks at regions, these are searched here."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ import numpy as np
 from anmok.core.geometry import resample_mask
 from anmok.core.preparation import Preparation
 from anmok.core.registry import register
+from anmok.core.selective_search import Search, opencv
 from anmok.core.types import Prediction
 from anmok.ship.answers import Asked
+from anmok.ship.artefact import INPUT
 
 OUTPUTS = ("boxes", "scores", "labels")
 MASKS = "masks"  # a fourth output, where objects are outlined
+REGIONS = "regions"  # a second input, float32 (N, R, 4), where proposals are searched; empty ones fill pictures up
 
 
 @register("answers", name="detect")
@@ -25,7 +28,9 @@ class BoxAnswers:
     Of masks, (N, K, m, m) in [0, 1] over each candidate's box, `Prediction.objects` is made.
 
     Reads `classes` (names by label), `threshold` (scores below are no answer), `nms` (overlap above which the lower
-    score goes; "soft": it decays), `limit` (boxes a picture) and `preparation` (where in the square each picture lay).
+    score goes; "soft": it decays), `limit` (boxes a picture) and `preparation` (where in the square each picture lay);
+    where proposals are searched, `search` (see `anmok.core.selective_search.Search`) and `at_once` (proposals of a
+    picture that fit into one question; None: all).
     """
 
     outputs = OUTPUTS
@@ -35,11 +40,38 @@ class BoxAnswers:
         self.threshold, self.nms = float(settings["threshold"]), settings["nms"]
         self.limit = int(settings["limit"])
         self.preparation = Preparation.from_json(settings["preparation"])
+        self.search = Search(**settings["search"]) if "search" in settings else None
+        self.at_once = settings.get("at_once")
+        if self.search is not None:
+            opencv()  # before any picture is read
         overlap = 0.0 if self.nms == "soft" else float(self.nms)
         if not self.classes or not 0 <= overlap <= 1 or self.limit < 1:
             raise ValueError(
                 "a detector has classes, a limit above 0, and suppresses softly or by an overlap from 0 to 1"
             )
+
+    def questions(self, pixels: np.ndarray) -> list[dict[str, np.ndarray]]:
+        """See `anmok.ship.answers.Answers`: pictures and what selective search proposes there, portion by portion."""
+        pixels = np.ascontiguousarray(pixels)
+        if self.search is None:
+            return [{INPUT: pixels}]
+        found = list(self.search.every(list(pixels)))
+        regions = np.zeros((len(found), max([1, *map(len, found)]), 4), np.float32)
+        for row, own in zip(regions, found, strict=True):
+            row[: len(own)] = own
+        portion = self.at_once or regions.shape[1]
+        portions = (regions[:, start : start + portion] for start in range(0, regions.shape[1], portion))
+        return [{INPUT: pixels, REGIONS: np.ascontiguousarray(part)} for part in portions]
+
+    def joined(self, outputs: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """See `anmok.ship.answers.Answers`: the best candidates of all portions, as many as one portion has."""
+        every = {name: np.concatenate([part[name] for part in outputs], 1) for name in self.outputs}
+        _, scores, _ = self.outputs
+        best = np.argsort(-every[scores], axis=1, kind="stable")[:, : outputs[0][scores].shape[1]]
+        return {
+            name: np.take_along_axis(values, best.reshape(best.shape + (1,) * (values.ndim - 2)), 1)
+            for name, values in every.items()
+        }
 
     def __call__(
         self, outputs: Mapping[str, np.ndarray], pictures: Sequence[Asked], top: int | None = None

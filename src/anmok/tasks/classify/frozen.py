@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from anmok.core.errors import AnmokError
 from anmok.core.types import Batch
+from anmok.ship.artefact import INPUT
 from anmok.ship.engines import Engine, installed, open_engine
 from anmok.ship.graph import to_onnx
 from anmok.tasks.classify.learning import Classify
@@ -87,7 +88,7 @@ class Frozen:
 
 def _only(engine: Engine, pictures: np.ndarray) -> np.ndarray:
     """The graph's one output, whatever an engine calls it."""
-    (vectors,) = engine.run(np.ascontiguousarray(pictures)).values()
+    (vectors,) = engine.run({INPUT: np.ascontiguousarray(pictures)}).values()
     return np.asarray(vectors)
 
 

@@ -11,11 +11,11 @@ from torch import nn
 
 from anmok.core.errors import PictureError, UsageError
 from anmok.core.preparation import Preparation
-from anmok.core.seeds import seed_everything
 from anmok.core.types import Dataset
 from anmok.data.prepare import Prepared, prepare
-from anmok.data.proposals import Search
+from anmok.data.proposals import KeptSearch
 from anmok.engine.devices import Devices
+from anmok.engine.randomness import seed_everything
 from anmok.networks import OF_TASK, build
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.detect.forms import form_of
@@ -105,7 +105,7 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
     if network is None:
         seed_everything(asked.seed)
         network = _built(recipe.network, len(classes), preparation, **recipe.arguments)
-    search = Search.for_squares(preparation.size) if getattr(network, "takes_regions", False) else None
+    search = KeptSearch.for_squares(preparation.size) if getattr(network, "takes_regions", False) else None
     drawing = getattr(network, "draws_masks", False)
     if drawing:
         _check_outlines(prepared.dataset)

@@ -17,7 +17,7 @@ from anmok.core.preparation import Preparation
 from anmok.core.targets import Objects
 from anmok.core.task import Batches, Plan
 from anmok.core.types import Batch
-from anmok.data.proposals import Search
+from anmok.data.proposals import KeptSearch
 from anmok.engine.devices import Devices
 from anmok.metrics.coco import coco_figures
 from anmok.metrics.detection import Answer
@@ -64,7 +64,7 @@ class Detect:
         self.recipe, self.train, self.val = recipe, train, val
         self.threshold = 0.3
         self.nms: Overlap = NMS if recipe is None else recipe.nms
-        self.search = Search.for_squares(preparation.size) if getattr(network, "takes_regions", False) else None
+        self.search = KeptSearch.for_squares(preparation.size) if getattr(network, "takes_regions", False) else None
         self._normalise = Normalise(preparation)
 
     def networks(self) -> Mapping[str, nn.Module]:

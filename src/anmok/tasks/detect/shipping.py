@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anmok.core.errors import UsageError
 from anmok.networks._detector import MOST_CANDIDATES, Overlap
 from anmok.networks._rpn import SUPPRESSED, Survivors
-from anmok.ship.answers.detect import MASKS, OUTPUTS
+from anmok.ship.answers.detect import MASKS, OUTPUTS, REGIONS
 from anmok.tasks._shipping import Cargo
 from anmok.tasks.detect.learning import Detect
 
@@ -32,6 +33,31 @@ class Best(nn.Module):
         if hasattr(self.network, "candidates_of"):
             return best(*self.network.candidates_of(x))
         return best(*self.network.candidates(self.network(x)))
+
+
+class BestAt(nn.Module):
+    """As `Best`, of a detector that looks at regions it is given. Empty ones fill pictures up, and cost nothing."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, regions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(N, C, S, S) and regions (N, R, 4) → `Best`'s three; K is the same whatever R is, and what is empty scores 0.
+
+        One empty region is looked at, the first picture's first: not every runtime computes with nothing.
+        """
+        classes = self.network.num_classes
+        regions = F.pad(regions, (0, 0, -(-MOST_CANDIDATES // classes), 0))  # so many that K candidates there are
+        solid = (regions[..., 2:] > regions[..., :2]).all(2)
+        first = (torch.arange(solid.shape[0])[:, None] + torch.arange(solid.shape[1])) == 0
+        number, place = (solid | first).nonzero().unbind(1)
+        numbered = torch.cat([number[:, None].float(), regions[number, place]], 1)
+        boxes, scores = self.network.candidates_at(x, numbered)
+        scores = scores * solid[number, place][:, None]
+        nothing = torch.zeros_like(regions[:, :, :1]).expand(-1, -1, classes)
+        nowhere = nothing[..., None].expand(-1, -1, -1, 4)
+        return best(nowhere.index_put((number, place), boxes), nothing.index_put((number, place), scores))
 
 
 class BestDrawn(nn.Module):
@@ -91,18 +117,18 @@ def survivors_by_class(boxes: Tensor, scores: Tensor, labels: Tensor, classes: i
 
 
 def cargo(model: Detect) -> Cargo:
-    """See `anmok.tasks._kind.Shipping`.
-
-    Raises:
-        UsageError: the network wants proposals from outside, which no graph can make.
-    """
-    if model.network.takes_regions:
-        raise UsageError(
-            "this detector looks at proposals that selective search makes: it cannot be shipped",
-            fix="--net anchor_free",
-        )
+    """See `anmok.tasks._kind.Shipping`."""
     settings = {"classes": model.classes, "threshold": model.threshold, "nms": model.nms, "limit": LIMIT,
                 "preparation": model.preparation.to_json()}  # fmt: skip
+    if model.search is not None:
+        settings |= {"search": asdict(model.search), "at_once": getattr(model.network, "regions_at_once", None)}
+        return Cargo(BestAt(model.network), OUTPUTS, settings, further={REGIONS: _regions(model.preparation.size)})
     if getattr(model.network, "draws_masks", False):
         return Cargo(BestDrawn(model.network, model.threshold, model.nms), (*OUTPUTS, MASKS), settings)
     return Cargo(Best(model.network), OUTPUTS, settings)
+
+
+def _regions(side: int) -> Tensor:
+    """Regions to trace with, of two pictures, one of which has fewer: (2, 3, 4)."""
+    some = torch.tensor([[0.0, 0, 1, 1], [0.25, 0.25, 0.75, 0.5], [0.5, 0, 1, 0.5]]) * side
+    return torch.stack([some, some * torch.tensor([1.0, 1, 0])[:, None]])

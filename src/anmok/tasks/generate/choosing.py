@@ -11,9 +11,9 @@ from torch import nn
 
 from anmok.core.errors import DataError, UsageError, unknown_name
 from anmok.core.preparation import Preparation
-from anmok.core.seeds import seed_everything
 from anmok.core.types import Dataset
 from anmok.engine.devices import Devices
+from anmok.engine.randomness import seed_everything
 from anmok.losses.adversarial import ADVERSARIAL
 from anmok.networks import OF_TASK, build
 from anmok.networks._generate import Adversarial

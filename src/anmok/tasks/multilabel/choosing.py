@@ -11,10 +11,10 @@ from torch import nn
 
 from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
-from anmok.core.seeds import seed_everything
 from anmok.core.types import Dataset
 from anmok.data.cache import fingerprint as cache_key
 from anmok.engine.devices import Devices
+from anmok.engine.randomness import seed_everything
 from anmok.networks import build
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.balance import UNEVEN

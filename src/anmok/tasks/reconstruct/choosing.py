@@ -10,12 +10,12 @@ from torch import nn
 
 from anmok.core.errors import UsageError, unknown_name
 from anmok.core.preparation import Preparation
-from anmok.core.seeds import seed_everything
 from anmok.core.strangeness import Threshold
 from anmok.core.types import Dataset
 from anmok.data.corrupt import corrupt
 from anmok.data.prepare_pictures import PreparedPictures
 from anmok.engine.devices import Devices
+from anmok.engine.randomness import seed_everything
 from anmok.networks import OF_TASK, build
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.decoding import decode

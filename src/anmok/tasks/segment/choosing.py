@@ -16,10 +16,10 @@ from torch import nn
 
 from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
-from anmok.core.seeds import seed_everything
 from anmok.core.targets import IGNORE
 from anmok.core.types import Dataset
 from anmok.engine.devices import Devices
+from anmok.engine.randomness import seed_everything
 from anmok.losses.weighted_sum import parse_sum
 from anmok.networks import OF_TASK, TIMM, build
 from anmok.tasks._kind import Asked, Plan, Voice

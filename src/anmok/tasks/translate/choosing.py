@@ -10,11 +10,11 @@ from torch import nn
 
 from anmok.core.errors import DataError, UsageError, unknown_name
 from anmok.core.preparation import Preparation
-from anmok.core.seeds import seed_everything
 from anmok.core.types import Dataset
 from anmok.data.picture_loaders import UnpairedLoader
 from anmok.data.prepare_pictures import PreparedPictures
 from anmok.engine.devices import Devices
+from anmok.engine.randomness import seed_everything
 from anmok.networks import OF_TASK, build
 from anmok.networks.cyclegan import CycleGAN
 from anmok.tasks._kind import Asked, Plan, Voice

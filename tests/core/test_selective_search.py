@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from anmok.core.errors import AnmokError, UsageError
-from anmok.data.selective_search import selective_search
+from anmok.core.selective_search import Search, selective_search, without_border
 from anmok.metrics._detections import overlaps
 
 BOXES = np.array([[10, 12, 40, 52], [60, 30, 110, 70]])
@@ -50,5 +50,14 @@ def test_what_is_no_picture_is_named() -> None:
 
 def test_missing_opencv_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(AnmokError, match=r"anmok\[detect\]"):
+    with pytest.raises(AnmokError, match="opencv-contrib-python-headless"):
         selective_search(picture())
+
+
+def test_letterboxing_is_left_out() -> None:
+    boxed = np.pad(picture(), ((9, 9), (0, 0), (0, 0)), constant_values=128)
+    top, left, inside = without_border(boxed)
+    assert (top, left) == (9, 0) and np.array_equal(inside, picture())
+    plain, moved = (Search.for_squares(130)(pixels) for pixels in (picture(), boxed))
+    assert len(plain) > 5 and np.array_equal(plain + np.array([0, 9, 0, 9], np.float32), moved)
+    assert len(Search.for_squares(64)(np.full((64, 64, 3), 128, np.uint8))) == 0
