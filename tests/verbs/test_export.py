@@ -18,8 +18,10 @@ from anmok.cli import run as command
 from anmok.core.errors import DataError, ParityError, UsageError
 from anmok.data.decoding import DecodingPool
 from anmok.ship.artefact import read_artefact
+from anmok.ship.graph import to_onnx
 from anmok.ship.odd_pictures import make_odd_pictures
 from anmok.ship.runtime import load_model
+from anmok.tasks import _shipping as shipping
 from anmok.verbs import export as verb
 from anmok.verbs.shipped import ask_shipped
 
@@ -85,23 +87,23 @@ class Swapped(nn.Module):
         return self.network(x.flip(1))
 
 
-def swapped_channels(network, preparation, outputs, honest=verb.to_onnx):
-    return honest(Swapped(network), preparation, outputs)
+def swapped_channels(network, preparation, outputs, further, honest=to_onnx):
+    return honest(Swapped(network), preparation, outputs, further)
 
 
-def wrong_mean(network, preparation, outputs, honest=verb.to_onnx):
+def wrong_mean(network, preparation, outputs, further, honest=to_onnx):
     mean = tuple(value + 0.02 for value in preparation.mean)
-    return honest(network, replace(preparation, mean=mean), outputs)
+    return honest(network, replace(preparation, mean=mean), outputs, further)
 
 
-def one_channels_std(network, preparation, outputs, honest=verb.to_onnx):
+def one_channels_std(network, preparation, outputs, further, honest=to_onnx):
     first, *others = preparation.std
-    return honest(network, replace(preparation, std=(first * 1.05, *others)), outputs)
+    return honest(network, replace(preparation, std=(first * 1.05, *others)), outputs, further)
 
 
 @pytest.mark.parametrize("fault", [swapped_channels, wrong_mean, one_channels_std])
 def test_faults_in_the_graph_are_caught(fault, run: anmok.Run, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(verb, "to_onnx", fault)
+    monkeypatch.setattr(shipping, "to_onnx", fault)
     refused(run, tmp_path / "bad.anmok")
 
 
@@ -132,9 +134,9 @@ def test_faults_in_the_answers_are_caught(fault, run: anmok.Run, tmp_path: Path,
 
 @pytest.mark.parametrize("change", [{"interpolation": "bicubic"}, {"fit": "squash"}])
 def test_faults_in_the_preparation_are_caught(change, run: anmok.Run, tmp_path: Path, monkeypatch) -> None:
-    honest = verb.Manifest
+    honest = shipping.Manifest
     monkeypatch.setattr(
-        verb, "Manifest",
+        shipping, "Manifest",
         lambda task, title, preparation, *more, **others: honest(
             task, title, replace(preparation, **change), *more, **others
         ),
@@ -202,7 +204,7 @@ def test_eight_bits_within_the_loss(run: anmok.Run, tmp_path: Path) -> None:
     assert loss.pictures == run.card["data"]["splits"]["val"] and 0 <= loss.kept < loss.layers
     assert loss.before == run.metrics["val"]["accuracy"]["value"]
     assert b"QuantizeLinear" in artefact.graph.onnx and loss.sentence in artefact.card
-    assert len(artefact.graph.onnx) < 0.7 * len(verb.to_onnx(run.network, run.preparation, ("logits",)).onnx)
+    assert len(artefact.graph.onnx) < 0.7 * len(to_onnx(run.network, run.preparation, ("logits",)).onnx)
 
 
 def test_eight_bits_that_cost_too_much_are_refused(run: anmok.Run, tmp_path: Path, monkeypatch) -> None:
@@ -210,7 +212,7 @@ def test_eight_bits_that_cost_too_much_are_refused(run: anmok.Run, tmp_path: Pat
     from anmok.ship.quantise import Quantised
     from anmok.verbs import int8
 
-    ruined = verb.to_onnx(Swapped(run.network), run.preparation, ("logits",))
+    ruined = to_onnx(Swapped(run.network), run.preparation, ("logits",))
     monkeypatch.setattr(int8, "quantise", lambda *_: Quantised(ruined, 16, 3))
     with pytest.raises(ParityError, match=r"accuracy \d+\.\d% in float32, .* in 8 bits on \d+ pictures; 3 of 16"):
         anmok.export(run, int8=True, out=tmp_path / "small.anmok")

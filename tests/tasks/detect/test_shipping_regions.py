@@ -186,7 +186,9 @@ def test_proposals_of_colours_in_another_order_do_not_pass_the_gate(files: list[
     model = detector("fast_rcnn")
     shipped: Any = Model(draft(model))
     right = shipped.answers.search
-    shipped.answers.search = type("Swapped", (), {"every": lambda self, many: right.every(many[..., [1, 0, 2]])})()
+    shipped.answers.search = type(
+        "Swapped", (), {"every": lambda self, many: right.every([one[..., [1, 0, 2]] for one in many])}
+    )()
     assert not judged(model, shipped, files).holds
 
 

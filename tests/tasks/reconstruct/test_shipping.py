@@ -15,7 +15,7 @@ from anmok.core.errors import ParityError
 from anmok.core.strangeness import UNUSUAL, USUAL, Threshold
 from anmok.ship.artefact import Artefact, read_artefact, write_artefact
 from anmok.ship.gate import compare
-from anmok.verbs import export as verb
+from anmok.tasks import _shipping as shipping
 
 from .conftest import bars, save_all, with_squares
 
@@ -72,12 +72,12 @@ def test_another_idea_of_strange_is_caught(folder: Path, strange: Path, tmp_path
 
 def test_a_darker_picture_is_caught(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = anmok.train(folder, project=tmp_path, **QUICK)
-    honest = verb.to_onnx
+    honest = shipping.to_onnx
 
-    def darker(network, preparation, outputs):
-        return honest(network, replace(preparation, mean=tuple(mean + 0.1 for mean in preparation.mean)), outputs)
+    def darker(network, preparation, *others):
+        return honest(network, replace(preparation, mean=tuple(mean + 0.1 for mean in preparation.mean)), *others)
 
-    monkeypatch.setattr(verb, "to_onnx", darker)
+    monkeypatch.setattr(shipping, "to_onnx", darker)
     with pytest.raises(ParityError):
         anmok.export(run)
 

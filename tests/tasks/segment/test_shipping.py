@@ -19,6 +19,7 @@ from anmok.ship.artefact import Artefact, Manifest
 from anmok.ship.gate import compare
 from anmok.ship.graph import to_onnx
 from anmok.ship.runtime import Model
+from anmok.tasks import _shipping as shipping
 from anmok.tasks.segment import Segment
 from anmok.tasks.segment.answering import answers
 from anmok.tasks.segment.shipping import cargo
@@ -175,7 +176,7 @@ def test_the_gate_refuses_a_graph_that_answers_otherwise(run: anmok.Run, tmp_pat
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.network(x).flip(1)  # classes in another order
 
-    monkeypatch.setattr(verb, "to_onnx", lambda network, *others: to_onnx(Dimmed(network), *others))
+    monkeypatch.setattr(shipping, "to_onnx", lambda network, *others: to_onnx(Dimmed(network), *others))
     with pytest.raises(ParityError, match="decisions differ"):
         anmok.export(run, out=tmp_path / "bad.anmok")
     assert not list(tmp_path.iterdir())
