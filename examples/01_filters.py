@@ -20,7 +20,7 @@ from sklearn.datasets import load_sample_image
 
 import anmok
 
-LAYERS = ("net.conv_stem", "net.blocks.1", "net.blocks.3", "net.blocks.6")
+LAYERS = ("conv_stem", "blocks.1", "blocks.3", "blocks.6")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what the network was trained with
 
 

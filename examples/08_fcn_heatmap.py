@@ -98,7 +98,7 @@ def heat_map(photograph: Image.Image, number: int) -> tuple[np.ndarray, float]:
     x = torch.from_numpy(np.array(photograph)).permute(2, 0, 1)[None] / 255
     x = (x - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
     features = classifier.forward_features(x)  # 1, 1280, h, w
-    dense: nn.Linear = classifier.net.get_classifier()
+    dense: nn.Linear = classifier.classifier
     scores = F.conv2d(features, dense.weight[:, :, None, None], dense.bias)  # the dense layer as a 1×1 convolution
     gap = (scores.mean((2, 3)) - classifier(x)).abs().max()
     return scores.softmax(1)[0, number].numpy(), float(gap)

@@ -11,7 +11,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 CHAPTERS = {  # chapter: a figure it makes, a fact it prints
-    "01_filters.py": ("kernels.png", "net.conv_stem: 32 maps"),
+    "01_filters.py": ("kernels.png", "conv_stem: 32 maps"),
     "02_convolution_arithmetic.py": ("window_plain.png", "70,276,800 multiply-adds"),
     "03_know_the_knives.py": ("resnet18.png", "138,357,544"),
     "04_fashion_mnist.py": ("filters_after.png", "conv2: 64 maps of 14×14"),

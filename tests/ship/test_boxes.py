@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from torchvision.ops import batched_nms
+from torchvision.ops import batched_nms, nms
 
 from anmok.core.preparation import Preparation
 from anmok.core.types import Prediction
@@ -28,6 +28,15 @@ def test_suppression_is_torchvisions(count: int) -> None:
     scores, labels = rng.random(count).astype(np.float32), rng.integers(0, 3, count)
     expected = batched_nms(*map(torch.from_numpy, (boxes, scores, labels)), 0.5)
     assert suppressed(boxes, scores, labels, 0.5).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("share", range(1, 10))
+def test_overlaps_of_just_the_threshold_are_judged_as_torchvision_does(share: int) -> None:
+    """On whole pixels an overlap may be 3/10, of which float32 and float64 disagree whether it is more than 0.3."""
+    boxes = np.array([[0, 0, 10, 10], [0, 0, share, 10]], np.float32)
+    scores, most = np.array([0.9, 0.8], np.float32), share / 10
+    expected = nms(torch.from_numpy(boxes), torch.from_numpy(scores), most)
+    assert suppressed(boxes, scores, np.zeros(2, int), most).tolist() == expected.tolist()
 
 
 def answers(**chosen: object) -> BoxAnswers:

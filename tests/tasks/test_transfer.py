@@ -124,7 +124,8 @@ class Engine:
     def __init__(self, ask: Callable[[np.ndarray], np.ndarray]) -> None:
         self.ask, self.seen = ask, 0
 
-    def run(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        (pictures,) = inputs.values()
         self.seen += len(pictures)
         return {"vectors": self.ask(pictures)}
 

@@ -32,6 +32,7 @@ from anmok.networks.faster_rcnn import FasterRCNN
 
 STRIDES = (4, 8, 16, 32)
 SIZES = (32.0, 64.0, 128.0, 256.0, 512.0)  # of the anchors, pixels, a level each
+REGIONS = (1000, 512)  # of a picture: proposed, and learning
 COCO = Preprocessing(size=800, resize=800)  # shorter side; the longer one at most 1333
 
 CARD = replace(
@@ -63,15 +64,13 @@ class Dimensions:
         hidden: numbers in the two dense layers.
         sizes: of the anchors, pixels, the first for the finest level.
         width: channels of the pyramid, and of all convolutions after it.
-        proposals: a picture's, after suppression, in evaluation; in training twice as many.
-        sampled: regions of a picture that learn.
+        regions: a picture's that are proposed in evaluation, twice as many in training; and those of them that learn.
     """
 
     hidden: int = 1024
     sizes: Sequence[float] = SIZES
     width: int = 256
-    proposals: int = 1000
-    sampled: int = 512
+    regions: tuple[int, int] = REGIONS
 
 
 class PyramidBackbone(nn.Module):
@@ -116,7 +115,7 @@ def freeze_normalisation(module: nn.Module) -> None:
 def proposals_of(form: Dimensions, levels: int) -> RegionProposals:
     """torchvision's proposal network over the levels and the one above."""
     shapes = [centred([size]) for size in form.sizes[: levels + 1]]
-    many = (2 * form.proposals, form.proposals)
+    many = (2 * form.regions[0], form.regions[0])
     head = RPNHead(form.width, form.width, len(RATIOS), ways=1)
     return RegionProposals(head, shapes, None, within=False, before=many, after=many, smallest=1e-3)
 
@@ -125,7 +124,7 @@ def heads(form: Dimensions, strides: Sequence[int], num_classes: int) -> RegionH
     """torchvision's region heads."""
     pool = partial(pool_levels, size=7, strides=strides)
     dense, siblings = DenseHead(form.width * 7 * 7, form.hidden), Predictor(form.hidden, num_classes)
-    return RegionHeads(dense, siblings, pool, count=form.sampled, lowest=0.0, beta=1 / 9)
+    return RegionHeads(dense, siblings, pool, count=form.regions[1], lowest=0.0, beta=1 / 9)
 
 
 def pool_levels(maps: Sequence[Tensor], regions: Regions, size: int, strides: Sequence[int]) -> Tensor:
@@ -143,8 +142,7 @@ def fasterrcnn_resnet50_fpn(
     hidden: int = 1024,
     sizes: tuple[float, ...] = SIZES,
     width: int = 256,
-    proposals: int = 1000,
-    sampled: int = 512,
+    regions: tuple[int, int] = REGIONS,
     weights: Source = None,
 ) -> FasterRCNN:
     """Faster R-CNN with a feature pyramid.
@@ -153,11 +151,11 @@ def fasterrcnn_resnet50_fpn(
         num_classes: without background.
         in_channels: channels of the pictures.
         encoder: a classification network's name, or `timm:<name>`, with maps of stride 4 to 32.
-        hidden, sizes, width, proposals, sampled: see `Dimensions`.
+        hidden, sizes, width, regions: see `Dimensions`.
         weights: None; `"coco-v1"`; `"imagenet"` and the encoder's other published names for a pretrained encoder; or
             the path of a file of the whole network.
     """
-    form = Dimensions(hidden, sizes, width, proposals, sampled)
+    form = Dimensions(hidden, sizes, width, regions)
     whole = weights in WEIGHTS or isinstance(weights, Weights)
     pretrained = not whole and wants_published(weights, published(encoder))
     net = parts_of(num_classes, in_channels, encoder, form, weights if pretrained else None, frozen=whole or pretrained)

@@ -30,7 +30,7 @@ from anmok.networks._regions import Regions
 from anmok.networks._rpn import Proposed, rpn_losses
 from anmok.networks.faster_rcnn import FasterRCNN, candidates_in
 from anmok.networks.fasterrcnn_resnet50_fpn import CARD as BOX_CARD
-from anmok.networks.fasterrcnn_resnet50_fpn import COCO, SIZES, Dimensions, parts_of, pool_levels
+from anmok.networks.fasterrcnn_resnet50_fpn import COCO, REGIONS, SIZES, Dimensions, parts_of, pool_levels
 
 DEPTH, POOLED = 4, 14  # convolutions of the mask branch, and the cells a side that they see
 
@@ -215,12 +215,11 @@ def maskrcnn_resnet50_fpn(
     hidden: int = 1024,
     sizes: tuple[float, ...] = SIZES,
     width: int = 256,
-    proposals: int = 1000,
-    sampled: int = 512,
+    regions: tuple[int, int] = REGIONS,
     weights: Source = None,
 ) -> MaskRCNN:
     """Mask R-CNN. Arguments as `fasterrcnn_resnet50_fpn`."""
-    form = Dimensions(hidden, sizes, width, proposals, sampled)
+    form = Dimensions(hidden, sizes, width, regions)
     whole = weights in WEIGHTS or isinstance(weights, Weights)
     pretrained = not whole and wants_published(weights, published(encoder))
     parts = parts_of(

@@ -16,7 +16,7 @@ from anmok.data.prepare import prepare
 from anmok.data.samples.scenes import scenes
 from anmok.ship.answers.detect import owners
 from anmok.tasks.detect.drawing import tinted
-from anmok.tasks.detect.forms import PROPOSALS, SAMPLED, WIDTH, form_of
+from anmok.tasks.detect.forms import REGIONS, WIDTH, form_of
 from anmok.tasks.detect.learning import learnable
 from anmok.tasks.detect.measuring import measure
 
@@ -116,7 +116,7 @@ def test_objects_are_drawn_each_in_a_colour_of_its_own() -> None:
 def test_without_a_named_encoder_the_pyramid_is_small_and_with_one_it_is_the_papers() -> None:
     sides = np.array([20.0, 32, 48])
     small = networks.build(MASKED, num_classes=3, **form_of(MASKED, lambda: sides).arguments)
-    assert small.rpn.after == (2 * PROPOSALS, PROPOSALS) and small.roi_heads.count == SAMPLED
+    assert small.rpn.after == (2 * REGIONS[0], REGIONS[0]) and small.roi_heads.count == REGIONS[1]
     assert small.roi_heads.mask_predictor.conv5_mask.in_channels == WIDTH
     named = form_of(f"{MASKED}:resnet18", lambda: sides).arguments
     published = networks.build(f"{MASKED}:resnet18", num_classes=3, **named)

@@ -108,9 +108,11 @@ def test_it_answers_is_opened_again_and_explains_a_box(run: anmok.Run, data: Pat
         opened.explain(data / "00.png", method="occlusion", box=10_000, out=tmp_path / "none.png")
 
 
-def test_it_is_not_shipped_and_says_why(run: anmok.Run, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="shipped"):
-        anmok.export(run.path, out=tmp_path / "x.anmok")
+def test_it_is_shipped_with_its_search(run: anmok.Run, data: Path, tmp_path: Path) -> None:
+    shipped = anmok.export(run.path, out=tmp_path / "x.anmok")  # raises where the file answers otherwise
+    assert all(found.holds for found in shipped.parity.values())
+    for ours, its in zip(run.predict(data / "00.png"), anmok.predict(shipped.path, data / "00.png"), strict=True):
+        np.testing.assert_allclose(its.boxes, ours.boxes, atol=0.5)
 
 
 def test_pictures_without_anything_have_no_proposals_and_no_answers(run: anmok.Run) -> None:

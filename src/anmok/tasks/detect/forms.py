@@ -16,7 +16,7 @@ import numpy as np
 SMALL = "small_resnet"
 HIDDEN = 256  # numbers in each of two dense layers
 WIDTH = 64  # channels of a feature pyramid, and of what draws masks
-PROPOSALS, SAMPLED = 200, 64  # regions of a picture that are answered, and that learn, where a pyramid is
+REGIONS = [200, 64]  # of a picture, where a pyramid is: proposed, and learning
 CROP, SMALLEST_CROP = 64, 32  # pixels: largest and smallest side of warped regions
 CROPPED = 0.9  # crops, in sides of the objects: larger ones say little more, and fewer of them are seen in the time
 QUANTILES = (0.15, 0.5, 0.85)  # of the objects' sides, where anchors are put
@@ -83,7 +83,7 @@ def _anchors(sides: np.ndarray) -> dict[str, Any]:
 
 def _pyramid(sides: np.ndarray) -> dict[str, Any]:
     """The same with a pyramid no wider than the small network, and as many regions as few objects need."""
-    return {**_anchors(sides), "width": WIDTH, "proposals": PROPOSALS, "sampled": SAMPLED}
+    return {**_anchors(sides), "width": WIDTH, "regions": REGIONS}
 
 
 _BY_SIZE: Mapping[str, Callable[[np.ndarray], dict[str, Any]]] = {
