@@ -14,6 +14,7 @@ from PIL import Image
 import anmok
 from anmok.core.errors import UsageError
 from anmok.engine.callbacks import Quiet
+from anmok.tasks._kind import to_inspect
 from tests.contracts.tiny import detect as tiny
 
 STAGES = {
@@ -106,6 +107,12 @@ def test_it_answers_is_opened_again_and_explains_a_box(run: anmok.Run, data: Pat
     assert found.png.stat().st_size > 5000
     with pytest.raises(UsageError, match="no such box"):
         opened.explain(data / "00.png", method="occlusion", box=10_000, out=tmp_path / "none.png")
+
+
+def test_its_layers_can_be_inspected(run: anmok.Run) -> None:
+    found = anmok.anatomy(*to_inspect(run.model))
+    learned = sum(weight.numel() for weight in run.network.parameters())
+    assert found.parameters == learned and found.macs > 0
 
 
 def test_it_is_shipped_with_its_search(run: anmok.Run, data: Path, tmp_path: Path) -> None:
