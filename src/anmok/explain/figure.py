@@ -38,14 +38,14 @@ def explanation_png(
     name = classes[explanation.target] if classes is not None else f"class {explanation.target}"
     alone = f"{100 * explanation.score:.1f} %"
     score = alone if answered is None else f"{100 * answered:.1f} %"
-    own = "" if score == alone else f"The network alone, uncalibrated and without a mirror image, says {alone}. "
+    own = "" if score == alone else f"The network alone, uncalibrated and without a mirror image, says {alone}.\n"
     below = own + (explanation.scaling if verdict is None else f"{explanation.scaling}\n{verdict}")
     stream = io.BytesIO()
     with rc_context({"font.family": _fonts()}):
         figure = _panels(picture, explanation)
         # Class names are data: a dollar sign in them must not start mathematics.
         figure.suptitle(f"{name}   {score}", fontsize=13, x=0.03, ha="left", fontweight="bold", parse_math=False)
-        figure.text(0.03, 0.02, _wrapped(below, 105), fontsize=7.5, color="0.35", va="bottom", parse_math=False)
+        figure.text(0.03, 0.13, _wrapped(below, 105), fontsize=7.5, color="0.35", va="top", parse_math=False)
         figure.savefig(stream, format="png", bbox_inches="tight", facecolor="white")
     return stream.getvalue()
 
