@@ -19,14 +19,13 @@ from anmok.core.seeds import numpy_generator
 from anmok.data.augment import Augment
 from anmok.data.cache_folder import cache_folder
 from anmok.data.loader import Source
+from anmok.engine.forecast import modes_of, restore_modes
 from anmok.tasks.classify.frozen import Frozen
 from anmok.tasks.classify.learning import Classify
 
 AT_ONCE = 32  # pictures
-PASSES, MOST_VIEWS = (
-    1000,
-    4,
-)  # augmented views are drawn up to so many in all, at least once a picture, at most four times
+PASSES = 1000  # augmented views are drawn up to so many in all, but at least one a picture …
+MOST_VIEWS = 4  # … and at most so many
 Progress = Callable[[int, int], None]
 
 
@@ -89,29 +88,18 @@ def identity_of(model: Classify, data: str) -> str:
 
 
 def _computed(frozen: Frozen, source: Source, rows: np.ndarray, view: View, on_progress: Progress | None) -> np.ndarray:
-    found = []
-    with _answering(frozen.model.network):
+    network, found = frozen.model.network, []
+    modes = modes_of([network])
+    network.eval()
+    try:
         for number, start in enumerate(range(0, len(rows), AT_ONCE)):
             chosen = rows[start : start + AT_ONCE]
             found.append(frozen(view.of(source.gather(chosen), frozen.model.preparation.size, chosen, number)))
             if on_progress is not None:
                 on_progress(start + len(chosen), len(rows))
+    finally:
+        restore_modes(modes)
     return np.concatenate(found) if found else np.zeros((0, 1), np.float16)
-
-
-class _answering:
-    """The network in evaluation mode inside the block."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.modes = [(module, module.training) for module in network.modules()]
-        self.network = network
-
-    def __enter__(self) -> None:
-        self.network.eval()
-
-    def __exit__(self, *_: object) -> None:
-        for module, training in self.modes:
-            module.training = training
 
 
 def _read(path: Path, pictures: int) -> np.ndarray | None:
