@@ -71,9 +71,19 @@ def test_no_decision_changes_within_the_slack():
 
 def test_the_slack_follows_the_deviation_of_the_first_twos_difference():
     exact = {"logits": np.array([[4.0, 1.0, 0.0], [0.0, 2.0, 1.0]])}
-    fast = {"logits": exact["logits"] + [[0.1, -0.1, 9.0], [5.0, 5.0, 5.0]]}  # moving all alike changes nothing
+    fast = {"logits": exact["logits"] + [[0.1, -0.1, 0.7], [5.0, 5.0, 5.0]]}  # moving all alike changes nothing
     assert ClassAnswers(SETTINGS).slack(fast, exact) == pytest.approx(2 * (0.2**2 / 2) ** 0.5)
     assert ClassAnswers(SETTINGS).slack({"logits": np.ones((4, 1))}, {"logits": np.zeros((4, 1))}) == 0
+
+
+def test_decisions_seen_to_be_others_lie_within_the_slack():
+    exact = np.random.default_rng(0).normal(0, 1.5, (500, 5))
+    fast = exact + 0.01 * np.random.default_rng(1).normal(size=exact.shape)
+    fast[7] = exact[7] + [3.0, 0, 0, 0, -3.0]  # far off, once
+    other = fast.argmax(1) != exact.argmax(1)
+    answers = ClassAnswers(SETTINGS)
+    doubtful = answers.doubtful({"logits": fast}, answers.slack({"logits": fast}, {"logits": exact}))
+    assert other[7] and doubtful[other].all() and not doubtful.all()
 
 
 class Clock:

@@ -86,11 +86,12 @@ class Around(nn.Module):
     "network",
     [
         nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 14 * 14, 2)),
+        nn.Sequential(*(nn.Conv2d(3, 3, 3) for _ in range(4)), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
         nn.AvgPool2d(2),
         nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 1)),
         Around(),
     ],
-    ids=["dense layers", "no convolution", "nothing between", "a way around"],
+    ids=["dense layers", "means over all places", "no convolution", "nothing between", "a way around"],
 )
 def test_other_graphs_stay_whole(network: nn.Module) -> None:
     assert in_three(reader(network.eval())[1]) is None

@@ -44,6 +44,17 @@ def test_answers_are_those_of_the_network(engine, count, shipped, network):
         assert answer.sure == (row.max() >= 0.6)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_engines_outputs_stay_what_they_were(engine, shipped):
+    pytest.importorskip(engine)
+    model = load_model(shipped, engine)
+    first = model.outputs(model.questions(pictures(3)[0]))
+    kept = {name: values.copy() for name, values in first.items()}
+    others = model.outputs(model.questions(pictures(3, seed=1)[0]))
+    for name, values in first.items():
+        assert np.array_equal(values, kept[name]) and not np.array_equal(values, others[name])
+
+
 def test_sure_and_unsure_answers_occur(shipped):
     rng = np.random.default_rng(0)
     pixels = np.stack([np.asarray(scene(rng, (32, 32))) for _ in range(40)])

@@ -16,6 +16,7 @@ import anmok
 from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
 from anmok.data.augment import Augment
+from anmok.data.loader import Loader
 from anmok.data.pixel_sources import ArrayPixels
 from anmok.engine.callbacks import Quiet
 from anmok.engine.devices import choose
@@ -72,11 +73,12 @@ class Tiny(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.fc = nn.Linear(3, 2)
+        self.gain = nn.Parameter(torch.ones(()))
         self.seen = 0
 
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
         self.seen += len(x)
-        return x
+        return x * self.gain
 
     def forward_head(self, x: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
         return x.mean((2, 3)) if pre_logits else self.fc(x.mean((2, 3)))
@@ -178,7 +180,10 @@ def test_other_weights_are_another_identity(tiny: tuple[Classify, ArrayPixels]) 
     before = identity_of(model, "data")
     assert identity_of(model, "data") == before and identity_of(model, "more data") != before
     with torch.no_grad():
-        model.network.fc.weight[0, 0] += 1e-3
+        model.network.fc.weight[0, 0] += 1e-3  # comes after the features
+    assert identity_of(model, "data") == before
+    with torch.no_grad():
+        model.network.gain += 1e-3
     assert identity_of(model, "data") != before
 
 
@@ -221,12 +226,14 @@ def test_photographs_start_from_published_weights(photographs: Path, tmp_path: P
     rows = (run.path / "results.csv").read_text().splitlines()
     (told,) = csv.DictReader(rows)
     assert told["stage"] == "head"
-    asked_anew = run.metrics["val"]["accuracy"]["value"]  # the network's own answers; the head's are of kept features
-    assert float(told["val_accuracy"]) == pytest.approx(asked_anew, abs=1e-6)
+    again = anmok.load(run.path)
+    asked_anew = again.evaluate(split="val").figures["accuracy"]  # the network's own answers
+    kept_features = run.metrics["val"]["accuracy"]["value"]
+    assert float(told["val_accuracy"]) == pytest.approx(kept_features, abs=1e-6)
+    assert asked_anew == pytest.approx(kept_features, abs=1e-6)
     backbone = anmok.networks.efficientnet_lite0(weights="imagenet").state_dict()
     ours = run.network.state_dict()
     assert all(torch.equal(ours[name], backbone[name]) for name in backbone if "classifier" not in name)
-    again = anmok.load(run.path)
     picture = next(photographs.glob("cat/*.jpg"))
     assert again.predict(picture)[0].scores == run.predict(picture)[0].scores
 
@@ -239,6 +246,26 @@ def test_the_better_of_frozen_and_fine_tuned_is_kept(photographs: Path, tmp_path
     losses = [float(row["val_loss"]) for row in table]
     assert float(table[2]["kept_frozen"]) == (losses[0] <= losses[1])
     assert losses[2] == pytest.approx(min(losses[:2]), rel=1e-4)
+
+
+def test_only_pictures_not_seen_before_are_asked_for_again(tiny: tuple[Classify, ArrayPixels]) -> None:
+    _, source = tiny
+    rows, targets = np.arange(70), np.arange(70) % 2
+    train, val, test = (
+        Loader(source, rows[part], targets[part], [str(row) for row in rows[part]], size=8, batch_size=16)
+        for part in (slice(0, 40), slice(40, 50), slice(50, 70))
+    )
+    recipe = choose_transfer(40, "tiny", "x", mirror=False, freeze="all")
+    model = Transfer(Tiny(), ("a", "b"), Preparation(8, 10), choose("cpu", "float32"), recipe, train, val)
+    model.stages()[0].build().solve()
+    before = model.network.seen
+    logits, found = model.collect(val)
+    assert model.network.seen == before and found.tolist() == targets[40:50].tolist()
+    np.testing.assert_allclose(logits, Classify.collect(model, val)[0], atol=0.02)
+    before = model.network.seen
+    logits, _ = model.collect(test)
+    assert model.network.seen == before + 20
+    np.testing.assert_allclose(logits, Classify.collect(model, test)[0], atol=0.02)
 
 
 class StopAfter(Quiet):

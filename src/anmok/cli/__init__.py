@@ -23,9 +23,9 @@ COMMANDS = {
 }
 
 
-# Python looks for cycles among all new objects after every 700 of them, and among all there are after some more. PyTorch
-# and a table of 70,000 pictures are a million objects that stay: looking through them took a second of a short run, and
-# doing so once more at the end another.
+# Python looks for cycles after every 700 new objects, and now and then among all there are. PyTorch and a table of
+# 70,000 pictures are a million objects that stay: looking through them took a second of a short run, and another at its
+# end.
 COLLECT_AFTER = 10_000  # objects
 
 

@@ -18,6 +18,7 @@ from anmok.core.errors import UsageError
 from anmok.data.moving import Moves
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+_TOGETHER = 1 << 19  # values interpolated together: as floats they stay in the processor's cache, in half the time
 _RANGES: dict[str, tuple[float, float]] = {
     "rotate": (0, 180),
     "shift": (0, 0.5),
@@ -121,11 +122,15 @@ class Augment:
     def _warped(self, pixels: np.ndarray, size: int, generator: np.random.Generator, flipped: np.ndarray) -> np.ndarray:
         """Rotation, zoom, shift and flip as one bilinear affine map a picture (grid_sample, border repeated)."""
         n, store = len(pixels), pixels.shape[1]
-        maps = self._maps(n, store, size, generator, np.where(flipped, -1.0, 1.0), np.ones(n))
-        pictures = torch.tensor(pixels).permute(0, 3, 1, 2).float()
-        grid = F.affine_grid(torch.from_numpy(maps).float(), [n, pixels.shape[3], size, size], align_corners=False)
-        moved = F.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
-        return moved.round_().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+        maps = torch.from_numpy(self._maps(n, store, size, generator, np.where(flipped, -1.0, 1.0), np.ones(n))).float()
+        out = torch.empty((n, size, size, pixels.shape[3]), dtype=torch.uint8)
+        each = max(1, _TOGETHER // pixels[0].size)
+        for part in (slice(start, start + each) for start in range(0, n, each)):
+            pictures = torch.tensor(pixels[part]).permute(0, 3, 1, 2).float()
+            grid = F.affine_grid(maps[part], [*pictures.shape[:2], size, size], align_corners=False)
+            moved = F.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
+            out[part] = moved.round_().permute(0, 2, 3, 1)
+        return out.numpy()
 
     def _maps(
         self, n: int, store: int, size: int, generator: np.random.Generator, across: np.ndarray, down: np.ndarray

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-_DENSE = "MatMul"  # behind it answers are no maps: rounding is averaged away, and there is little to gain
+_NO_MAPS = ("MatMul", "ReduceMean")  # behind them answers are no maps: rounding is averaged away, little is to gain
 _FUSED = ("Add", "Multiply", "Relu", "PRelu", "Clamp", "Swish")  # computed with the convolution before
 
 
@@ -106,7 +106,7 @@ def _last_inputs(model: Any) -> list[Any] | None:
         if _convolves(node):
             source = node.input_value(0)
             found[source.get_node().get_friendly_name(), source.get_index()] = source
-        elif node.get_type_name() in ("Parameter", _DENSE):
+        elif node.get_type_name() in ("Parameter", *_NO_MAPS):
             return None
         else:
             waiting += _sources(node)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from anmok.core.ahead import answers_ahead
 from anmok.core.asking import Chunk, in_order, refused
 from anmok.core.errors import PictureError
 from anmok.core.pictures import Decoded
@@ -66,23 +65,12 @@ def shipped_answers(
     with lasting_pool(pictures, Seen(model.preparation)) as pool:
         decoded = zip(names, pool.map(locators), strict=True)
         chunks = iter(lambda: list(islice(decoded, batch)), [])
-        for answers in _side_by_side(lambda chunk: list(_answer_chunk(model, chunk, top)), chunks):
+        # As many batches at once as there are processors: one of a single picture occupies one of them, and what one
+        # batch's boxes cost in Python another computes meanwhile.
+        for answers in answers_ahead(lambda chunk: list(_answer_chunk(model, chunk, top)), chunks, processors()):
             for answer in answers:
                 told = threshold is not None and bool(answer.scores)
                 yield replace(answer, sure=answer.scores[0] >= threshold) if told else answer  # type: ignore
-
-
-def _side_by_side(answer: Callable[[Chunk], list[Prediction]], chunks: Iterable[Chunk]) -> Iterator[list[Prediction]]:
-    """Answers to each chunk, in order. As many chunks are under way as there are processors: a batch of one picture
-    occupies one of them, and what one batch's boxes cost in Python another computes meanwhile."""
-    under_way: deque[Future[list[Prediction]]] = deque()
-    with ThreadPoolExecutor(processors(), thread_name_prefix="anmok-answering") as threads:
-        for chunk in chunks:
-            under_way.append(threads.submit(answer, chunk))
-            if len(under_way) > processors():
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
 
 
 def _answer_chunk(model: Model, chunk: Chunk, top: int | None) -> Iterator[Prediction]:

@@ -12,6 +12,7 @@ from anmok.core.types import Prediction
 from anmok.ship.answers import Asked
 
 _DEVIATIONS = 2.0  # docs/decisions/0011 says what fewer and more would cost
+_BEYOND = 1.05  # how much further than the furthest decision that was another
 
 
 @register("answers", name="classify")
@@ -60,14 +61,19 @@ class ClassAnswers:
         return ~clear
 
     def slack(self, fast: Mapping[str, np.ndarray], exact: Mapping[str, np.ndarray]) -> float:
-        """How far the difference of the first two classes may be off: `_DEVIATIONS` of its error's.
+        """How far the difference of the first two classes may be off: `_DEVIATIONS` of its error's, and so far that
+        every decision seen to be another in exact numbers lies within.
 
         A decision outside the slack is another in exact numbers only where an error beyond that meets a difference
-        no larger: far rarer than one in two hundred.
+        no larger: of 2,000 photographs three to eight (0.15 to 0.4 %), on a processor whose bf16 changes 4 to 7 % of
+        all decisions.
         """
         first_two = np.argsort(-exact["logits"], axis=1)[:, :2]
         error = np.take_along_axis(fast["logits"] - exact["logits"], first_two, axis=1)
-        return _DEVIATIONS * float(np.sqrt(np.mean((error[:, 0] - error[:, -1]) ** 2)))
+        usual = _DEVIATIONS * float(np.sqrt(np.mean((error[:, 0] - error[:, -1]) ** 2)))
+        best = np.sort(fast["logits"].astype(np.float64), axis=1)
+        other = fast["logits"].argmax(1) != exact["logits"].argmax(1)
+        return max(usual, _BEYOND * float((best[other, -1:] - best[other, -2:-1]).max(initial=0.0)))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -77,7 +77,7 @@ def _unseen(inquiry: Inquiry) -> np.ndarray:
         raise DataError("unseen pictures are of other classes than the run's", path=place, got=", ".join(shared),
                         fix="leave these classes out")  # fmt: skip
     decoded = decode(dataset, model.preparation, inquiry.voice)
-    logits, _ = model.collect(decoded.loader(None, inquiry.asked.batch).epoch(0))
+    logits, _ = model.collect(decoded.loader(None, inquiry.asked.batch))
     scores = np.exp(logits / model.temperature - (logits / model.temperature).max(1, keepdims=True))
     return scores.max(1) / scores.sum(1)
 

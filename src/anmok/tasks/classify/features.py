@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from anmok.core.ahead import answers_ahead
 from anmok.core.files import whole_file
 from anmok.core.preparation import centre_crop
 from anmok.core.seeds import numpy_generator
@@ -45,12 +46,15 @@ class View:
         return self.augment(pixels, size, generator, number, rows)[0]
 
 
+CENTRE = View("centre")  # what evaluation sees
+
+
 def views(recipe: Any, pictures: int, seed: int) -> list[View]:
     """The centre and some augmented views, the more the fewer `pictures` there are: each costs a pass through all."""
     # Blending pictures would blend their features' labels too, and the head wants one label a row.
     plain = recipe.augment.but(mixup=0.0)
     count = int(np.clip(PASSES // max(1, pictures), 1, MOST_VIEWS))
-    return [View("centre"), *(View(f"augmented {number}", plain, seed) for number in range(count))]
+    return [CENTRE, *(View(f"augmented {number}", plain, seed) for number in range(count))]
 
 
 def features(
@@ -79,9 +83,14 @@ def features(
 
 
 def identity_of(model: Classify, data: str) -> str:
-    """Digest of what decides a frozen network's features: the data's identity, the weights, the preparation."""
+    """Digest of what decides a frozen network's features: the data's identity, the preparation, the weights that come
+    before the last layer."""
+    last = last_layer(model.network, len(model.classes))
+    (after,) = (f"{name}." for name, layer in model.network.named_modules() if layer is last)
     digest = hashlib.sha256(f"{data} {json.dumps(model.preparation.to_json())} {model.devices.precision}".encode())
     for name, tensor in sorted(model.network.state_dict().items()):
+        if name.startswith(after):
+            continue
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
@@ -89,14 +98,16 @@ def identity_of(model: Classify, data: str) -> str:
 
 def _computed(frozen: Frozen, source: Source, rows: np.ndarray, view: View, on_progress: Progress | None) -> np.ndarray:
     network, found = frozen.model.network, []
+    chunks = [rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)]
+    size = frozen.model.preparation.size
+    pictures = (view.of(source.gather(chunk), size, chunk, number) for number, chunk in enumerate(chunks))
     modes = modes_of([network])
     network.eval()
     try:
-        for number, start in enumerate(range(0, len(rows), AT_ONCE)):
-            chosen = rows[start : start + AT_ONCE]
-            found.append(frozen(view.of(source.gather(chosen), frozen.model.preparation.size, chosen, number)))
+        for vectors in answers_ahead(frozen, pictures):
+            found.append(vectors)
             if on_progress is not None:
-                on_progress(start + len(chosen), len(rows))
+                on_progress(sum(map(len, found)), len(rows))
     finally:
         restore_modes(modes)
     return np.concatenate(found) if found else np.zeros((0, 1), np.float16)

@@ -170,15 +170,19 @@ class Classify:
             for batch in batches:
                 yield batch, self.logits(batch).cpu()
 
-    def collect(self, batches: Iterable[Batch]) -> tuple[np.ndarray, np.ndarray]:
-        """Logits float32 (N, classes) and targets, int64 (N,) or as the loader has them, of all batches, in order."""
-        parts = [(logits.numpy(), batch.targets.numpy()) for batch, logits in self.answers(batches)]
+    def collect(self, batches: Batches) -> tuple[np.ndarray, np.ndarray]:
+        """Logits float32 (N, classes) and targets, int64 (N,) or as the loader has them, of all pictures, in order.
+
+        Args:
+            batches: in order and not augmented.
+        """
+        parts = [(logits.numpy(), batch.targets.numpy()) for batch, logits in self.answers(batches.epoch(0))]
         return np.concatenate([logits for logits, _ in parts]), np.concatenate([targets for _, targets in parts])
 
     def evaluate(self) -> Mapping[str, float]:
         """The objective's figures of the validation split."""
         assert self.val is not None
-        logits, targets = (torch.from_numpy(array) for array in self.collect(self.val.epoch(0)))
+        logits, targets = (torch.from_numpy(array) for array in self.collect(self.val))
         return self.objective.figures(logits, targets, "none" if self.recipe is None else self.recipe.balance)
 
     def predictions(self, batch: Batch, logits: Tensor) -> Iterator[Prediction]:

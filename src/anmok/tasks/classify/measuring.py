@@ -62,7 +62,7 @@ def measure(
         temperature: divides the logits; None: the one that fits these very pictures, as for validation pictures.
     """
     loader = decoded.loader(split, batch)
-    logits, targets = task.collect(loader.epoch(0))
+    logits, targets = task.collect(loader)
     used = fit_temperature(targets, logits) if temperature is None else temperature
     summary = summarise(targets, apply_temperature(logits, used), task.classes)
     return Measured(split or "all", loader.ids, loader.rows, logits, targets, summary, used)

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from anmok.core.errors import UsageError
-from anmok.core.task import Phase, Plan, Solve, Stage
+from anmok.core.task import Batches, Phase, Plan, Solve, Stage
 from anmok.core.types import Batch
 from anmok.data.loader import Loader
-from anmok.tasks.classify.features import features, identity_of, last_layer, views
+from anmok.tasks.classify.features import CENTRE, features, identity_of, last_layer, views
 from anmok.tasks.classify.frozen import Frozen
 from anmok.tasks.classify.head import fit_head
 from anmok.tasks.classify.learning import Classify
@@ -40,6 +40,7 @@ class Transfer(Classify):
     val: Loader | None
     pictures: str = ""
     seed: int = 0
+    _asked: Frozen | None = None  # who gave the features, while only the last layer has learned
 
     def stages(self) -> Sequence[Plan]:
         """The head; where the recipe has epochs for it, all layers, and the choice between the two."""
@@ -56,12 +57,12 @@ class Transfer(Classify):
         identity = identity_of(self, self.pictures)
         looks = views(self.recipe, len(self.train.rows), self.seed)
         passes = len(looks) * len(self.train.rows) + (0 if self.val is None else len(self.val.rows))
-        frozen = Frozen(self, passes)
-        parts = [features(frozen, self.train.source, self.train.rows, view, identity) for view in looks]
+        self._asked = Frozen(self, passes)
+        parts = [features(self._asked, self.train.source, self.train.rows, view, identity) for view in looks]
         targets = np.concatenate([np.asarray(self.train.targets)] * len(parts))
         validation = None
         if self.val is not None:
-            known = features(frozen, self.val.source, self.val.rows, looks[0], identity)
+            known = features(self._asked, self.val.source, self.val.rows, CENTRE, identity)
             validation = known, np.asarray(self.val.targets)
         loss_of = self.objective.head_loss
         head = fit_head(np.concatenate(parts), targets, len(self.classes), validation, self.weights, loss_of)
@@ -78,10 +79,23 @@ class Transfer(Classify):
         self._frozen_figures = dict(figures)
         return {**figures, "penalty": head.penalty}
 
+    def collect(self, batches: Batches) -> tuple[np.ndarray, np.ndarray]:
+        """As in `Classify`; while only the last layer has learned, from the features that it learned from: whoever
+        gives them for thousands of pictures gives them several times sooner than torch, and some are known."""
+        if self._asked is None or self.mirror or not isinstance(batches, Loader):
+            return super().collect(batches)
+        identity = identity_of(self, self.pictures)
+        known = torch.from_numpy(features(self._asked, batches.source, batches.rows, CENTRE, identity))
+        layer = last_layer(self.network, len(self.classes))
+        with torch.no_grad():
+            logits = layer(known.to(self.devices.device)).float().cpu().numpy()
+        return logits, np.asarray(batches.targets)
+
     # All layers
 
     def _fine_tune(self) -> Stage:
         assert self.recipe is not None
+        self._asked = None
         return Stage(
             "fine-tune",
             self.train,

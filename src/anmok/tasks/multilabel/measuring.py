@@ -61,7 +61,7 @@ def measure(
         judgement: how logits become answers; None: the one that fits these very pictures, as for validation pictures.
     """
     loader = decoded.loader(split, batch)
-    logits, targets = model.collect(loader.epoch(0))
+    logits, targets = model.collect(loader)
     used = Judgement.fitted(targets, logits) if judgement is None else judgement
     truths, thresholds = targets > 0.5, np.array(used.thresholds, np.float32).tolist()
     summary = label_summary(truths, used.scores(logits), thresholds, model.classes)
