@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from anmok.anatomy.figures import INK, new_figure
 from anmok.anatomy.weightless import tensors_in
 from anmok.core.errors import UsageError, unknown_name
+from anmok.core.modes import evaluating
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,18 +60,14 @@ def feature_maps(net: nn.Module, picture: Tensor, layer: str, call: int = 1) -> 
         UsageError: for an unknown layer, a layer that did not run, or an answer that has no maps.
     """
     answers: list[Tensor] = []
-    modes = {module: module.training for module in net.modules()}
     handle = layer_named(net, layer).register_forward_hook(
         lambda module, args, out: answers.extend(t.detach().clone() for t in list(tensors_in(out))[:1])
     )
     try:
-        net.eval()
-        with torch.no_grad():
+        with evaluating(net), torch.no_grad():
             net(picture[None] if picture.ndim == 3 else picture)
     finally:
         handle.remove()
-        for module, mode in modes.items():
-            module.training = mode
     if len(answers) < call:
         raise UsageError("this layer did not answer", got=f"{layer}, call {call}", allowed=f"calls 1 to {len(answers)}"
                          if answers else "layers that run in eval mode", fix="another layer or call")  # fmt: skip

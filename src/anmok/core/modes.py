@@ -1,4 +1,4 @@
-"""A network's modes: what normalisation and dropout do."""
+"""Networks' modes: what normalisation and dropout do."""
 
 from __future__ import annotations
 
@@ -11,11 +11,20 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """The network in evaluation mode; afterwards as it was."""
-    training = network.training
-    network.eval()
+def keeping_modes(*networks: nn.Module) -> Iterator[None]:
+    """Afterwards every module is in its own mode again: frozen parts may evaluate while the rest trains."""
+    modes = [(module, module.training) for network in networks for module in network.modules()]
     try:
         yield
     finally:
-        network.train(training)
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
+def evaluating(*networks: nn.Module) -> Iterator[None]:
+    """The networks in evaluation mode; afterwards as they were."""
+    with keeping_modes(*networks):
+        for network in networks:
+            network.eval()
+        yield

@@ -8,11 +8,12 @@ from contextlib import nullcontext
 from typing import Any
 
 from anmok.core.errors import DataError, UsageError
+from anmok.core.modes import keeping_modes
 from anmok.core.task import Stage
 from anmok.core.types import Batch
 from anmok.engine.average import Average
 from anmok.engine.callbacks import Progress
-from anmok.engine.forecast import Forecast, modes_of, restore_modes
+from anmok.engine.forecast import Forecast
 from anmok.engine.keeper import Keeper
 from anmok.engine.meter import Meter
 from anmok.engine.phase import PhaseRunner, runners
@@ -225,15 +226,13 @@ class Descent:
         if self.stage.evaluate is None:
             return {}
         rng = rng_state()
-        modes = modes_of(self.session.task.networks().values())
+        networks = self.session.task.networks().values()
         try:
-            with self._averaged(), self.session.signals.interruptible():
+            with keeping_modes(*networks), self._averaged(), self.session.signals.interruptible():
                 figures = self.stage.evaluate()
         except Interrupted:
-            restore_modes(modes)
             self.save(rng)
             raise
-        restore_modes(modes)
         figures = self.session.devices.agree({name: float(value) for name, value in figures.items()})
         if self.stage.monitor is not None and self.stage.monitor not in figures:
             raise UsageError(

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any
 
 import torch
-from torch import nn
 
+from anmok.core.modes import keeping_modes
 from anmok.core.task import Stage, Task
 from anmok.core.types import Batch
 from anmok.engine.randomness import untouched_rng
@@ -108,33 +107,21 @@ def _throwaway(stage: Stage, task: Task) -> Iterator[None]:
     networks |= {id(net): net for phase in stage.phases for net in phase.networks.values()}
     tensors = [tensor for net in networks.values() for tensor in (*net.parameters(), *net.buffers())]
     copies = [tensor.detach().clone() for tensor in tensors]
-    modes = modes_of(networks.values())
     optimizers = [(phase.optimizer, copy.deepcopy(phase.optimizer.state_dict())) for phase in stage.phases]
     state = copy.deepcopy(dict(task.state()))
     try:
-        yield
+        with keeping_modes(*networks.values()):
+            yield
     finally:
         with torch.no_grad():
             for tensor, kept in zip(tensors, copies, strict=True):
                 tensor.copy_(kept)
-        restore_modes(modes)
         for optimizer, saved in optimizers:
             optimizer.zero_grad(set_to_none=True)
             optimizer.state.clear()
             optimizer.load_state_dict(saved)
         if not same(state, dict(task.state())):  # taking a state back may cost something: rebuilding a pool, say
             task.load_state(state)
-
-
-def modes_of(networks: Any) -> list[tuple[nn.Module, bool]]:
-    """Every module's training flag."""
-    return [(module, module.training) for network in networks for module in network.modules()]
-
-
-def restore_modes(modes: list[tuple[nn.Module, bool]]) -> None:
-    """Give back what `modes_of` took: an evaluation calls `eval()`, and frozen parts may be in that mode for good."""
-    for module, training in modes:
-        module.training = training
 
 
 def peak_memory(device: torch.device) -> int:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from anmok.core.errors import UsageError
+from anmok.core.modes import evaluating
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,8 @@ class Explainer(Protocol):
 @contextmanager
 def ready(network: nn.Module) -> Iterator[nn.Module]:
     """The network in evaluation mode with gradients on; every module's own mode comes back afterwards."""
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        with torch.enable_grad():
-            yield network
-    finally:
-        for module, training in modes.items():
-            module.training = training
+    with evaluating(network), torch.enable_grad():
+        yield network
 
 
 def prepared(network: nn.Module, picture: Tensor) -> Tensor:

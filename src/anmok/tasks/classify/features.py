@@ -15,12 +15,12 @@ from torch import nn
 
 from anmok.core.ahead import answers_ahead
 from anmok.core.files import whole_file
+from anmok.core.modes import evaluating
 from anmok.core.preparation import centre_crop
 from anmok.core.seeds import numpy_generator
 from anmok.data.augment import Augment
 from anmok.data.cache_folder import cache_folder
 from anmok.data.loader import Source
-from anmok.engine.forecast import modes_of, restore_modes
 from anmok.tasks.classify.frozen import Frozen
 from anmok.tasks.classify.learning import Classify
 
@@ -101,15 +101,11 @@ def _computed(frozen: Frozen, source: Source, rows: np.ndarray, view: View, on_p
     chunks = [rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)]
     size = frozen.model.preparation.size
     pictures = (view.of(source.gather(chunk), size, chunk, number) for number, chunk in enumerate(chunks))
-    modes = modes_of([network])
-    network.eval()
-    try:
+    with evaluating(network):
         for vectors in answers_ahead(frozen, pictures):
             found.append(vectors)
             if on_progress is not None:
                 on_progress(sum(map(len, found)), len(rows))
-    finally:
-        restore_modes(modes)
     return np.concatenate(found) if found else np.zeros((0, 1), np.float16)
 
 

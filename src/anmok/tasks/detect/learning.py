@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from anmok.core.modes import evaluating
 from anmok.core.preparation import Preparation
 from anmok.core.targets import Objects
 from anmok.core.task import Batches, Plan
@@ -132,10 +133,8 @@ class Detect:
     def evaluate(self) -> Mapping[str, float]:
         """COCO's mean average precision (50 to 95, and 50) on the validation batches, at the working size."""
         assert self.val is not None
-        training = self.network.training
-        self.network.eval()
         truths, answers = [], []
-        try:
+        with evaluating(self.network):
             for batch in self.val.epoch(0):
                 for one, target in zip(
                     self.found(batch.pictures, JUDGED_FROM, masks=False), batch.targets, strict=True
@@ -144,8 +143,6 @@ class Detect:
                     boxes, labels = target["boxes"].numpy(), target["labels"].numpy()
                     truths.append(Objects(boxes, labels, crowd=crowd, difficult=difficult))
                     answers.append(Answer(one["boxes"].numpy(), one["labels"].numpy(), one["scores"].numpy()).best())
-        finally:
-            self.network.train(training)
         figures = coco_figures(truths, answers, self.classes).figures
         return {"val_map": figures["map"], "val_map50": figures["map50"]}
 

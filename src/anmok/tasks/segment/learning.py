@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from anmok.core.modes import evaluating
 from anmok.core.preparation import Preparation
 from anmok.core.targets import IGNORE
 from anmok.core.task import Batches, Phase, Plan, Stage
@@ -179,11 +180,10 @@ class Segment:
     def evaluate(self) -> Mapping[str, float]:
         """Cross entropy (nats a pixel, unweighted), mean IoU and pixel accuracy on the validation batches."""
         assert self.val is not None
-        training, classes = self.network.training, len(self.classes)
+        classes = len(self.classes)
         cells = np.zeros(classes * classes, np.int64)
         total, pixels = 0.0, 0
-        self.network.eval()
-        try:
+        with evaluating(self.network):
             for batch in self.val.epoch(0):
                 found = self.probabilities(batch.pictures)[:, :classes]
                 targets = batch.targets.to(found.device)
@@ -193,8 +193,6 @@ class Segment:
                 pixels += int(known.sum())
                 pairs = (targets * classes + found.argmax(1))[known]
                 cells += torch.bincount(pairs, minlength=classes * classes).cpu().numpy()
-        finally:
-            self.network.train(training)
         counts = ClassCounts.of(cells.reshape(classes, classes))
         return {
             "val_cross_entropy": total / max(1, pixels),
