@@ -189,11 +189,15 @@ def test_other_weights_are_another_identity(tiny: tuple[Classify, ArrayPixels]) 
 
 def test_few_pictures_are_looked_at_more_often() -> None:
     recipe = choose_transfer(100, "efficientnet_lite0", "imagenet-v1", mirror=True, freeze="all")
-    counts = {pictures: len(views(recipe, pictures, 0)) - 1 for pictures in (0, 10, 250, 400, 1000, 90_000)}
-    assert counts == {0: 4, 10: 4, 250: 4, 400: 2, 1000: 1, 90_000: 1}
-    centre, *others = views(recipe, 400, 0)
-    assert centre.augment is None and len({view.name for view in others}) == 2
-    assert all(view.augment.flip and not view.augment.mixup for view in others)
+    for pictures, each in ((0, []), (10, [10] * 4), (250, [250] * 4), (400, [400, 400, 200]), (9000, [1000])):
+        (centre, everyone), *others = views(recipe, pictures, 0)
+        assert centre.augment is None and everyone.tolist() == list(range(pictures))
+        assert [len(shown) for _, shown in others] == each
+        assert all(len(set(shown.tolist())) == len(shown) and (shown < pictures).all() for _, shown in others)
+        assert len({view.name for view, _ in others}) == len(others)
+        assert all(view.augment is not None and view.augment.flip and not view.augment.mixup for view, _ in others)
+    drawn = [views(recipe, 9000, seed)[1][1].tolist() for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 def test_early_blocks_learn_slower_and_frozen_ones_not_at_all() -> None:

@@ -25,14 +25,14 @@ from anmok.tasks.classify.frozen import Frozen
 from anmok.tasks.classify.learning import Classify
 
 AT_ONCE = 32  # pictures
-PASSES = 1000  # augmented views are drawn up to so many in all, but at least one a picture …
-MOST_VIEWS = 4  # … and at most so many
+PASSES = 1000  # augmented views are drawn in all …
+MOST_VIEWS = 4  # … but at most so many of a picture
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class View:
-    """One way to look at every picture: the centre, or an augmented view drawn from `seed`."""
+    """One way to look at pictures: the centre, or an augmented view drawn from `seed`."""
 
     name: str
     augment: Augment | None = None
@@ -49,12 +49,17 @@ class View:
 CENTRE = View("centre")  # what evaluation sees
 
 
-def views(recipe: Any, pictures: int, seed: int) -> list[View]:
-    """The centre and some augmented views, the more the fewer `pictures` there are: each costs a pass through all."""
+def views(recipe: Any, pictures: int, seed: int) -> list[tuple[View, np.ndarray]]:
+    """Ways to look at `pictures` pictures, each with the positions (n,) of those looked at: the centre of all, and
+    `PASSES` augmented views. Of few pictures that is several of each; of many, which vary by themselves, a sample."""
     # Blending pictures would blend their features' labels too, and the head wants one label a row.
     plain = recipe.augment.but(mixup=0.0)
-    count = int(np.clip(PASSES // max(1, pictures), 1, MOST_VIEWS))
-    return [CENTRE, *(View(f"augmented {number}", plain, seed) for number in range(count))]
+    found, left = [(CENTRE, np.arange(pictures))], min(PASSES, MOST_VIEWS * pictures)
+    while left > 0:
+        shown = numpy_generator(seed, "views", len(found)).permutation(pictures)[:left]
+        found.append((View(f"augmented {len(found) - 1}", plain, seed), np.sort(shown)))
+        left -= len(shown)
+    return found
 
 
 def features(

@@ -1,8 +1,8 @@
 """A frozen network, asked for its features: by an engine where many pictures pay for starting it, else by torch.
 
-EfficientNet-Lite0 at 224 × 224 takes torch 11 ms a picture in bf16 on two cores with AMX, OpenVINO 3; making the graph
-and starting its process takes about three seconds. Which of the two computes follows from what is installed and from
-how many pictures are asked for, never from a clock, so that a run can be had again.
+EfficientNet-Lite0 at 224 × 224 takes torch 7 to 11 ms a picture in bf16 on two cores, OpenVINO 1.7 to 3; making the
+graph and starting its process takes one to three seconds. Which of the two computes follows from what is installed and
+from how many pictures are asked for, never from a clock, so that a run can be had again.
 """
 
 from __future__ import annotations

@@ -56,10 +56,11 @@ class Transfer(Classify):
         assert self.recipe is not None
         identity = identity_of(self, self.pictures)
         looks = views(self.recipe, len(self.train.rows), self.seed)
-        passes = len(looks) * len(self.train.rows) + (0 if self.val is None else len(self.val.rows))
+        passes = sum(len(shown) for _, shown in looks) + (0 if self.val is None else len(self.val.rows))
         self._asked = Frozen(self, passes)
-        parts = [features(self._asked, self.train.source, self.train.rows, view, identity) for view in looks]
-        targets = np.concatenate([np.asarray(self.train.targets)] * len(parts))
+        rows, classes = self.train.rows, np.asarray(self.train.targets)
+        parts = [features(self._asked, self.train.source, rows[shown], view, identity) for view, shown in looks]
+        targets = np.concatenate([classes[shown] for _, shown in looks])
         validation = None
         if self.val is not None:
             known = features(self._asked, self.val.source, self.val.rows, CENTRE, identity)
