@@ -104,7 +104,8 @@ def _without_torn_copies(plan: TrainingPlan, whole: Dataset, terminal: Terminal)
     if any(dataset.splits.get(name, 0) < SHRUNK * count for name, count in plan.found.splits.items()):
         terminal.say("pictures are so alike that keeping those together would leave a split almost empty: it stays")
         return plan
-    again = plan.kind.plan(dataset, plan.settings, Terminal(quiet=True))
+    known = plan.settings.model_copy(update={"flip": plan.recipe.augment.flip})  # was measured once
+    again = replace(plan.kind.plan(dataset, known, Terminal(quiet=True)), notes=plan.plan.notes)
     those = "a picture and its copies were" if len(torn) == 1 else f"{len(torn):,} pictures and their copies were"
     terminal.say(f"{those} on two sides of the split; it is cut anew, copies together: {_splits(dataset)}")
     copies = replace(plan.copies, dataset=again.decoded.dataset)
