@@ -1,6 +1,8 @@
 """The command line as a person meets it: exit codes, where output goes, what errors say."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,3 +121,12 @@ def test_settings_files_are_read_strictly(
     file.write_text(text)
     assert run(["train", "samples", "--settings", str(file)]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "code"), [("inspect efficientnet_lite0", 0), ("check samples --quiet", 1)])
+def test_a_process_ends_without_complaints(command: str, code: int) -> None:
+    """Nothing is said by libraries that are taken down: they are left as they stand, or in order."""
+    told = subprocess.run(
+        [sys.executable, "-m", "anmok", *command.split()], capture_output=True, text=True, timeout=300
+    )
+    assert told.stderr == "" and told.stdout and told.returncode == code

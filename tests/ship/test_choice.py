@@ -122,6 +122,16 @@ def test_the_fastest_of_those_that_answer_alike(monkeypatch):
     assert choose([contender("reference", right, 0.01), contender("liar", wrong, 0.0)]).engine == "reference"
 
 
+@pytest.mark.parametrize(("seconds", "engine"), [(0.0095, "exact"), (0.0088, "short")])
+def test_shorter_numbers_must_be_clearly_faster(monkeypatch, seconds, engine):
+    from anmok.ship import choice
+
+    clock = Clock()
+    monkeypatch.setattr(choice, "time", clock)
+    found = [clock.contender("exact", ["a"] * 9, 0.01), clock.contender("short", ["a"] * 9, seconds, "bf16")]
+    assert choose(found).engine == engine
+
+
 def test_real_engines_pass_and_can_be_opened_again(artefact):
     pytest.importorskip("openvino")
     pixels = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)

@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. Exit codes: 0 done, 1 findings or failure, 2 usage."""
     gc.set_threshold(COLLECT_AFTER)
     code = run(sys.argv[1:] if arguments is None else list(arguments))
-    gc.freeze()  # the process ends here: whatever is left goes back to the system at once
+    if "triton" not in sys.modules:  # its binding complains of every object of its own that is left
+        gc.freeze()  # the process ends here: whatever is left goes back to the system at once
     sys.exit(code)
 
 

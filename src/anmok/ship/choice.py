@@ -27,6 +27,7 @@ from anmok.ship.runtime import Model
 
 SHARE = 0.995  # of decisions that must be the reference's where numbers are shorter
 _ROUNDS = 3
+_WORTH = 1.1  # how much faster shorter numbers must be: they need another process, and a decision in 200 may change
 _HOPELESS = 1.5  # what took so much longer than the best is not tried again
 
 
@@ -127,7 +128,7 @@ def _contender(artefact: Artefact, pixels: np.ndarray, engine: Engine, choice: C
 
 
 def choose(found: Sequence[Contender]) -> Choice:
-    """The fastest of those that answer as the first does.
+    """The fastest of those that answer as the first does; shorter numbers only where they are clearly faster.
 
     Args:
         found: the ways to answer, the reference first.
@@ -145,7 +146,10 @@ def choose(found: Sequence[Contender]) -> Choice:
             contender.ask()
             seconds[label] = min(seconds[label], time.perf_counter() - started)
     rates = {label: len(reference) / best for label, best in seconds.items()}
-    winner = max((contender.choice for contender in passed), key=lambda choice: rates[choice.label])
+    winner = max(
+        (contender.choice for contender in passed),
+        key=lambda choice: rates[choice.label] / (1 if choice.precision == "float32" else _WORTH),
+    )
     refused = {label: parity.sentence for label, parity in judged.items() if not parity.holds}
     parity = judged[winner.label]
     return replace(winner, rates=rates, refused=refused, agreement=parity.agreement, largest=parity.largest,

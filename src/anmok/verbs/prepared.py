@@ -35,7 +35,7 @@ from anmok.ship.engines import processors
 from anmok.ship.runtime import Model, load_model
 from anmok.verbs.shipped import shipped_answers
 
-FORMAT = 4
+FORMAT = 5
 TORCH = "torch"  # as `Choice.engine`: nothing was faster
 FEW = 64  # pictures for which starting the fastest engine costs more than it gains
 MANY = 400  # pictures that are worth the time it takes to measure
