@@ -15,10 +15,9 @@ import torch
 import torch.nn.functional as F
 
 from anmok.core.errors import UsageError
-from anmok.data.moving import Moves
+from anmok.data.moving import Moves, few_at_once
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
-_TOGETHER = 1 << 19  # values interpolated together: as floats they stay in the processor's cache, in half the time
 _RANGES: dict[str, tuple[float, float]] = {
     "rotate": (0, 180),
     "shift": (0, 0.5),
@@ -124,8 +123,7 @@ class Augment:
         n, store = len(pixels), pixels.shape[1]
         maps = torch.from_numpy(self._maps(n, store, size, generator, np.where(flipped, -1.0, 1.0), np.ones(n))).float()
         out = torch.empty((n, size, size, pixels.shape[3]), dtype=torch.uint8)
-        each = max(1, _TOGETHER // pixels[0].size)
-        for part in (slice(start, start + each) for start in range(0, n, each)):
+        for part in few_at_once(n, pixels[0].size):
             pictures = torch.tensor(pixels[part]).permute(0, 3, 1, 2).float()
             grid = F.affine_grid(maps[part], [*pictures.shape[:2], size, size], align_corners=False)
             moved = F.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)

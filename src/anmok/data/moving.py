@@ -21,6 +21,14 @@ from anmok.core.errors import UsageError
 from anmok.core.targets import Objects
 from anmok.data.moved_objects import Area, on_patch
 
+_TOGETHER = 1 << 19  # values interpolated together: as floats they stay in the processor's cache, in half the time
+
+
+def few_at_once(pictures: int, values: int) -> Iterator[slice]:
+    """So many pictures, of so many values each, a few after the other."""
+    each = max(1, _TOGETHER // values)
+    return (slice(start, start + each) for start in range(0, pictures, each))
+
 
 @dataclass(frozen=True)
 class Moves:
@@ -58,7 +66,8 @@ class Moves:
         out = np.empty((self.canvases, self.size, self.size, pixels.shape[3]), np.uint8)
         ground = torch.tensor(0.0 if fill is None else fill, dtype=torch.float32).reshape(-1, 1, 1)
         scale = 2 / torch.tensor([pixels.shape[2], pixels.shape[1]])
-        for patches, area in self._alike():
+        parts = ((alike[few], area) for alike, area in self._alike() for few in few_at_once(len(alike), pixels[0].size))
+        for patches, area in parts:
             left, top, right, bottom = area
             stored = torch.tensor(pixels[self.source[patches]]).permute(0, 3, 1, 2).float().sub_(ground)
             grid = self._points(patches, area).mul_(scale).sub_(1)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from anmok.core.errors import UsageError
+from anmok.core.modes import evaluating
 from anmok.networks import TIMM, build
 from anmok.networks._interface import Accepts, StageInfo
 from anmok.networks._pretrained import Source
@@ -90,14 +91,13 @@ def freeze(encoder: Encoder, stride: int) -> None:
 
 def _behind(encoder: Encoder, places: Collection[int]) -> list[nn.Parameter]:
     """The parameters that the maps at `places` depend on, read from the graph that autograd keeps of them."""
-    was_training, frozen = encoder.training, [one for one in encoder.parameters() if not one.requires_grad]
+    frozen = [one for one in encoder.parameters() if not one.requires_grad]
     like = next(encoder.parameters())
     side = max(TRIAL, encoder.accepts.smallest)
     x = torch.zeros(1, encoder.accepts.channels, side, side, dtype=like.dtype, device=like.device)
-    encoder.eval().requires_grad_(True)
-    with torch.enable_grad():
+    encoder.requires_grad_(True)
+    with evaluating(encoder), torch.enable_grad():
         maps = encoder(x)
-    encoder.train(was_training)
     for parameter in frozen:
         parameter.requires_grad_(False)
     waiting = [maps[i].grad_fn for i in places]

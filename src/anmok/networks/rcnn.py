@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from anmok.core.modes import evaluating
 from anmok.core.registry import register
 from anmok.networks import build, published
 from anmok.networks._card import Card, Paper, about
@@ -121,10 +122,8 @@ def rcnn(
 def _numbers(classifier: Any, size: int) -> tuple[int, int]:
     """How many numbers a crop's last map and vector hold, found by a trial."""
     like = next(classifier.parameters())
-    training = classifier.training
-    with torch.no_grad():
+    with evaluating(classifier), torch.no_grad():
         x = like.new_zeros(1, classifier.accepts.channels, size, size)
-        maps = classifier.eval().forward_features(x)
+        maps = classifier.forward_features(x)
         vector = classifier.forward_head(maps, pre_logits=True)
-    classifier.train(training)
     return maps[0].numel(), vector.shape[1]

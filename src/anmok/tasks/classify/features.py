@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ from anmok.tasks.classify.learning import Classify
 AT_ONCE = 32  # pictures
 PASSES = 1000  # augmented views are drawn in all …
 MOST_VIEWS = 4  # … but at most so many of a picture
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,7 @@ def views(recipe: Any, pictures: int, seed: int) -> list[tuple[View, np.ndarray]
     return found
 
 
-def features(
-    frozen: Frozen, source: Source, rows: np.ndarray, view: View, identity: str, on_progress: Progress | None = None
-) -> np.ndarray:
+def features(frozen: Frozen, source: Source, rows: np.ndarray, view: View, identity: str) -> np.ndarray:
     """The vector before the last layer for each picture of `rows`: float32 (N, D), from the cache where it is known.
 
     Args:
@@ -73,7 +70,6 @@ def features(
         rows: whose.
         view: how to look at them.
         identity: of the pictures, the network's weights and what goes before it, see `identity_of`.
-        on_progress: told (done, total).
     """
     told = json.dumps(
         [identity, frozen.way, view.name, view.seed, view.augment and view.augment.to_json()], sort_keys=True
@@ -82,7 +78,7 @@ def features(
     path = cache_folder() / "features" / f"{key}.npy"
     known = _read(path, len(rows))
     if known is None:
-        known = _computed(frozen, source, rows, view, on_progress)
+        known = _computed(frozen, source, rows, view)
         _keep(path, known)
     return known.astype(np.float32)
 
@@ -101,16 +97,12 @@ def identity_of(model: Classify, data: str) -> str:
     return digest.hexdigest()
 
 
-def _computed(frozen: Frozen, source: Source, rows: np.ndarray, view: View, on_progress: Progress | None) -> np.ndarray:
-    network, found = frozen.model.network, []
+def _computed(frozen: Frozen, source: Source, rows: np.ndarray, view: View) -> np.ndarray:
     chunks = [rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)]
     size = frozen.model.preparation.size
     pictures = (view.of(source.gather(chunk), size, chunk, number) for number, chunk in enumerate(chunks))
-    with evaluating(network):
-        for vectors in answers_ahead(frozen, pictures):
-            found.append(vectors)
-            if on_progress is not None:
-                on_progress(sum(map(len, found)), len(rows))
+    with evaluating(frozen.model.network):
+        found = list(answers_ahead(frozen, pictures))
     return np.concatenate(found) if found else np.zeros((0, 1), np.float16)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from anmok.core.codes import codes_of
+from anmok.core.modes import keeping_modes
 from anmok.tasks.adversarial import in_float32
 
 if TYPE_CHECKING:
@@ -37,19 +38,18 @@ def measure_batch_statistics(model: Generate) -> None:
     norms = [module for module in model.network.modules() if isinstance(module, _BatchNorm)]
     if not norms:
         return
-    momenta, training = [norm.momentum for norm in norms], model.network.training
+    momenta = [norm.momentum for norm in norms]
     batch = model.recipe.batch
     codes, labels = codes_of(range(MEASURED * batch), model.latent), model.usual_classes(MEASURED * batch)
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # all batches alike
-    model.network.train()
     try:
-        with torch.no_grad(), in_float32(model.device):
+        with keeping_modes(model.network), torch.no_grad(), in_float32(model.device):
+            model.network.train()
             for _ in _in_parts(model, codes, labels, batch):
                 pass
     finally:
-        model.network.train(training)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
 
