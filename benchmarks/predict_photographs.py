@@ -21,6 +21,7 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ def alone(name: str, folder: Path) -> float:
     ready = find(NETWORK)
     assert ready is not None and ready.artefact is not None and ready.chosen is not None, "run the command first"
     paths = [str(path) for path in sorted(folder.glob("*.jpg"))]
-    with DecodingPool(PathPictures(), Seen(ready.artefact.manifest.preparation)) as pool:
+    seen = Seen(replace(ready.artefact.manifest.preparation, exact=ready.chosen.near is None))
+    with DecodingPool(PathPictures(), seen) as pool:
         list(pool.map(paths[:64]))
         start = time.perf_counter()
         pictures = [found.pixels for found in pool.map(paths) if isinstance(found, Decoded)]

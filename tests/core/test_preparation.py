@@ -47,8 +47,8 @@ def test_crop_agrees_with_torchvision(shape, interpolation):
     mode = v2.InterpolationMode(interpolation)
     reference = v2.Compose([v2.Resize(128, interpolation=mode), v2.CenterCrop(112)])(Image.fromarray(pixels))
     difference = np.abs(found.astype(int) - np.asarray(reference))
-    # They crop after resizing, here only the part is resized. Pillow rounds between across and down, and begins with
-    # what is less work: of tall pictures the two may differ by a level or so.
+    # Here, across goes before down. Pillow, which rounds in between, begins with what is less work: of tall pictures
+    # the two may differ by a level or so.
     tall = shape[0] > shape[1]
     assert difference.max() <= (3 if tall else 1)
     assert difference.mean() < (0.2 if tall else 0.005)
@@ -57,7 +57,8 @@ def test_crop_agrees_with_torchvision(shape, interpolation):
 def test_squash_is_pillows_resize():
     found = fit_picture(PHOTO[:300], Preparation(64, 64, fit="squash"))
     reference = Image.fromarray(PHOTO[:300]).resize((64, 64), Image.Resampling.BILINEAR)
-    assert (found == np.asarray(reference)).all()
+    difference = np.abs(found.astype(int) - np.asarray(reference))
+    assert difference.max() <= 1 and difference.mean() < 0.01  # 15 bits of a weight: see core/resizing.py
 
 
 def test_pad_keeps_all_and_fills_with_the_mean():

@@ -5,14 +5,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from skimage import data
 
 import anmok
 from anmok.cli import run as command
+from anmok.core import resizing
+from anmok.core.preparation import Preparation
+from anmok.data.stores import PathPictures
+from anmok.ship.answers import Asked
+from anmok.ship.runtime import Model
 from anmok.verbs import prepared, preparing, respondent
 from anmok.verbs.export import in_float32
 from anmok.verbs.prepared import find, folder, key_of, of_file
+from anmok.verbs.shipped import shipped_answers
 
 
 @pytest.fixture
@@ -216,3 +225,46 @@ def test_what_was_made_of_other_weights_or_thresholds_does_not_answer(
     assert told(opened.predict(photographs)) == exact(opened, photographs) != exact(run, photographs)
     assert len(made) == 3
     assert told(anmok.load(run.path).predict(photographs)) == exact(run, photographs), "what is kept is the run's"
+
+
+@pytest.fixture(scope="module")
+def large_photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("large")
+    whole = Image.fromarray(data.astronaut())
+    for number in range(8):
+        whole.crop((10 * number, 8 * number, 330 + 12 * number, 240 + 9 * number)).save(folder / f"{number}.jpg")
+    return folder
+
+
+@pytest.mark.skipif(resizing.fast is None, reason="cykooz.resizer has no wheel for this platform")
+def test_published_networks_are_asked_again_with_pillows_resizing_where_it_is_close(
+    large_photographs: Path, own_folder: Path, few_are_many: None
+) -> None:
+    by_torch = anmok.predict("efficientnet_lite0", large_photographs, engine="torch")
+    found = anmok.predict("efficientnet_lite0", large_photographs)
+    assert [one.labels[0] for one in found] == [one.labels[0] for one in by_torch]
+    ready = find("efficientnet_lite0")
+    assert ready is not None and ready.artefact is not None and ready.chosen is not None
+    assert ready.artefact.manifest.preparation.exact and 0 < ready.chosen.near < 1
+
+    paths = [str(path) for path in sorted(large_photographs.iterdir())]
+
+    def asked(near: float | None) -> np.ndarray:
+        answers = shipped_answers(Model(ready.artefact), PathPictures(), paths, paths, near=near)
+        return np.array([dict(zip(one.labels, one.scores, strict=True))["trombone"] for one in answers])
+
+    as_published, never, always = asked(None), asked(0.0), asked(1e9)
+    assert np.array_equal(always, as_published)
+    assert not np.array_equal(never, as_published)
+    assert never == pytest.approx(as_published, abs=1e-3)
+    # by hand: the middle of what Pillow made of the whole, whose shorter side is 256
+    picture = Image.open(paths[0])
+    whole = picture.resize((256 * picture.width // picture.height, 256), Image.Resampling.BICUBIC)
+    left, top = round((whole.width - 224) / 2), 16
+    pixels = np.asarray(whole.crop((left, top, left + 224, top + 224)))[None]
+    (one,) = Model(ready.artefact).answer(pixels, [Asked("by hand", (232, 320))])
+    assert dict(zip(one.labels, one.scores, strict=True))["trombone"] == pytest.approx(as_published[0], rel=1e-3)
+
+
+def test_runs_see_what_they_were_trained_with(run: anmok.Run) -> None:
+    assert not run.preparation.exact and not Preparation.from_json(run.card["preparation"]).exact

@@ -54,7 +54,7 @@ __all__ = ["MAX_PIXELS", "RULES", "Decoded", "Preparation", "centre_crop", "deco
            "load_picture", "opened", "read_frame", "recognised"]  # fmt: skip
 
 MAX_PIXELS = 200_000_000
-RULES = 2  # version of the rules above: caches of pixels decoded by others are not used
+RULES = 3  # version of the rules above: caches of pixels decoded by others are not used
 
 # Constructors, not Image.open: the allow-list is these seven, and a declared size is judged by our limit alone.
 _OPENERS: dict[str, Callable[[IO[bytes]], Image.Image]] = {
@@ -209,12 +209,12 @@ def _decode(
         turn = _orientation(image)
     left = UPRIGHT if kind == "TIFF" else turn
     size = upright_size((height, width), left)
-    as_stored = left == UPRIGHT and size == (picture.height, picture.width)
-    if isinstance(fit, Seen) and fit.preparation.fit != "window" and as_stored:
-        pixels = fit.fitted_image(picture)
+    upright: Image.Image | np.ndarray = picture if left == UPRIGHT else turn_array(pixels_of(picture), left)
+    if fit is not None:
+        pixels = fit.fitted(upright, size)
     else:
-        pixels = np.ascontiguousarray(turn_array(pixels_of(picture), left))
-        pixels = pixels if fit is None else fit.fitted(pixels, size)
+        pixels = upright if isinstance(upright, np.ndarray) else pixels_of(upright)
+    pixels = np.ascontiguousarray(pixels)
     notes += more
     if kind != "JPEG" and getattr(image, "is_animated", False):  # a second picture in a JPEG is a preview
         notes.append("only the first of several frames or pages is used")

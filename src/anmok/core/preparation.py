@@ -18,6 +18,7 @@ from PIL import Image
 from anmok.core.colour import pixels_of
 from anmok.core.errors import UsageError
 from anmok.core.geometry import Geometry, resample_mask
+from anmok.core.resizing import RESIZER, Box, resize
 
 FITS = ("crop", "squash", "pad", "window")
 INTERPOLATIONS = {
@@ -41,6 +42,8 @@ class Preparation:
             prediction goes over it tile by tile.
         interpolation: "bilinear", "bicubic" (both anti-aliased) or "nearest" (pixels that are class ids).
         mean, std: one number a channel, for pixels scaled to [0, 1].
+        exact: resized by Pillow, as published weights were measured; else by what `core.resizing` has that is fastest,
+            within a level of it.
 
     Raises:
         UsageError: a value is outside these.
@@ -53,6 +56,7 @@ class Preparation:
     interpolation: str = "bilinear"
     mean: Sequence[float] = (0.5, 0.5, 0.5)
     std: Sequence[float] = (0.5, 0.5, 0.5)
+    exact: bool = False
 
     def __post_init__(self) -> None:
         for name in ("mean", "std"):
@@ -94,11 +98,12 @@ class Preparation:
         if self.fit == "window":
             return {"channels": self.channels, "fit": self.fit}
         settings = {name: getattr(self, name) for name in ("store", "channels", "fit", "interpolation")}
+        settings["resizer"] = "pillow" if self.exact else RESIZER
         return settings | ({"fill": self.mean} if self.fit == "pad" else {})
 
-    def fitted(self, pixels: np.ndarray, original: tuple[int, int]) -> np.ndarray:
+    def fitted(self, picture: Image.Image | np.ndarray, original: tuple[int, int]) -> np.ndarray:
         """As `fit_picture`."""
-        return fit_picture(pixels, self, original)
+        return fit_picture(picture, self, original)
 
     def geometry(self, original: tuple[int, int], *, seen: bool = False) -> Geometry:
         """Where a picture of `original` size (height, width) lies in what is stored; `seen`: in its central `size`.
@@ -156,62 +161,72 @@ def _allow(name: str, value: object, allowed: tuple[object, ...]) -> None:
         raise UsageError(f"{name} is unknown", got=repr(value), allowed=", ".join(map(repr, allowed)))
 
 
-def fit_picture(pixels: np.ndarray, preparation: Preparation, original: tuple[int, int] | None = None) -> np.ndarray:
-    """Pixels uint8 (H, W, 1 or 3) → uint8 (store, store, channels); with fit "window", (H, W, channels).
+def fit_picture(
+    picture: Image.Image | np.ndarray, preparation: Preparation, original: tuple[int, int] | None = None
+) -> np.ndarray:
+    """A picture → uint8 (store, store, channels); with fit "window", (H, W, channels).
 
     A picture that is right already is returned itself, not copied. Grey is Rec. 601 luma, as Pillow computes it;
-    grey → RGB repeats. Smaller pictures are enlarged. `original` is the size (height, width) that
-    `Preparation.geometry` will be asked for, where the pixels were decoded at a reduced one.
+    grey → RGB repeats. Smaller pictures are enlarged.
+
+    Args:
+        picture: uint8 (H, W, 1 or 3), or upright in Pillow's hands, L or RGB: two copies fewer.
+        original: the size (height, width) that `Preparation.geometry` will be asked for, where the picture was decoded
+            at a reduced one.
     """
-    if pixels.shape == preparation.shape:
-        return pixels
-    if pixels.shape[2] == 3 and preparation.channels == 1:
-        pixels = np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
-    height, width = pixels.shape[:2]
+    if isinstance(picture, np.ndarray) and picture.shape == preparation.shape:
+        return picture
+    if preparation.channels == 1:
+        picture = _grey(picture)
+    height, width = picture.shape[:2] if isinstance(picture, np.ndarray) else (picture.height, picture.width)
     store = preparation.store
     if (height, width) != (store, store) and preparation.fit != "window":
-        pixels = resized(image_of(pixels), preparation, original or (height, width))
+        pixels = _resized(picture, preparation, (height, width), original or (height, width))
+    else:
+        pixels = picture if isinstance(picture, np.ndarray) else pixels_of(picture)
     return pixels if pixels.shape[2] == preparation.channels else np.repeat(pixels, preparation.channels, axis=2)
 
 
-def central_box(
-    shape: tuple[int, int], original: tuple[int, int], preparation: Preparation, side: int
-) -> tuple[float, float, float, float]:
-    """Corners (left, top, right, bottom) in pixels of `shape` of the central square that becomes `side` pixels wide.
+def _grey(picture: Image.Image | np.ndarray) -> Image.Image | np.ndarray:
+    if isinstance(picture, np.ndarray):
+        return picture if picture.shape[2] == 1 else np.asarray(Image.fromarray(picture).convert("L"))[..., None]
+    return picture if picture.mode == "L" else picture.convert("L")
+
+
+def _resized(
+    picture: Image.Image | np.ndarray, preparation: Preparation, shape: tuple[int, int], original: tuple[int, int]
+) -> np.ndarray:
+    """A picture of `shape` (height, width) in the stored square: uint8 (store, store, 1 or 3)."""
+    store, resample = preparation.store, INTERPOLATIONS[preparation.interpolation]
+    if preparation.fit == "crop":
+        return resize(
+            picture, (store, store), resample, _central_box(shape, original, preparation), exact=preparation.exact
+        )
+    if preparation.fit == "squash":
+        return resize(picture, (store, store), resample, exact=preparation.exact)
+    inner = resize(picture, preparation._inner(original), resample, exact=preparation.exact)
+    height, width, channels = inner.shape
+    colour = channels == preparation.channels
+    fill = preparation.fill if colour else (_level(sum(preparation.mean) / len(preparation.mean)),)
+    canvas = np.full((store, store, channels), fill, np.uint8)
+    top, left = (store - height) // 2, (store - width) // 2
+    canvas[top : top + height, left : left + width] = inner
+    return canvas
+
+
+def _central_box(shape: tuple[int, int], original: tuple[int, int], preparation: Preparation) -> Box:
+    """Corners (left, top, right, bottom) in pixels of `shape` of the central square that is stored.
 
     Resizing this part only equals resizing all and cropping, and a 1 × 1000 strip stays affordable.
     """
     height, width = shape
-    whole, margin = preparation._whole(original), (preparation.store - side) // 2
-    left, top = (corner + margin for corner in preparation._corner(original))
+    store, whole, (left, top) = preparation.store, preparation._whole(original), preparation._corner(original)
     across, down = width / whole[0], height / whole[1]
-    return left * across, top * down, min(width, (left + side) * across), min(height, (top + side) * down)
+    return left * across, top * down, min(width, (left + store) * across), min(height, (top + store) * down)
 
 
 def _level(value: float) -> int:
     return round(255 * min(max(value, 0.0), 1.0))
-
-
-def resized(image: Image.Image, preparation: Preparation, original: tuple[int, int]) -> np.ndarray:
-    """A picture, L or RGB, in the stored square: uint8 (store, store, 1 or 3)."""
-    store, height, width = preparation.store, image.height, image.width
-    resample = INTERPOLATIONS[preparation.interpolation]
-    if preparation.fit == "crop":
-        image = image.resize((store, store), resample, box=central_box((height, width), original, preparation, store))
-    elif preparation.fit == "squash":
-        image = image.resize((store, store), resample)
-    else:
-        inner = preparation._inner(original)
-        fill = preparation.fill if image.mode == "RGB" else _level(sum(preparation.mean) / len(preparation.mean))
-        canvas = Image.new(image.mode, (store, store), fill)
-        canvas.paste(image.resize(inner, resample), ((store - inner[0]) // 2, (store - inner[1]) // 2))
-        image = canvas
-    return pixels_of(image)
-
-
-def image_of(pixels: np.ndarray) -> Image.Image:
-    """uint8 (H, W, 1 or 3) as Pillow's L or RGB."""
-    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
 
 def fit_mask(mask: np.ndarray, preparation: Preparation, fill: int) -> np.ndarray:
@@ -230,8 +245,7 @@ def in_own_size(picture: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     height, width = shape[:2]
     if picture.shape[:2] == (height, width):
         return picture
-    image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
-    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)).reshape(height, width, -1)
+    return resize(picture, (width, height), Image.Resampling.BICUBIC)
 
 
 def centre_crop(pixels: np.ndarray, size: int) -> np.ndarray:

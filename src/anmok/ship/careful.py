@@ -40,8 +40,13 @@ class Careful:
         again = self._doubtful(found)
         if not again.any():
             return found
-        mended = {name: np.array(values) for name, values in found.items()}
         closer = {name: np.ascontiguousarray(values[again]) for name, values in inputs.items()}
-        for name, values in self._exact.run(closer).items():
-            mended[name][again] = values
-        return mended
+        return mended(found, again, self._exact.run(closer))
+
+
+def mended(found: Outputs, again: np.ndarray, closer: Outputs) -> Outputs:
+    """Outputs, one row a picture, where the rows told by `again`, bool (N,), are those of `closer`."""
+    outputs = {name: np.array(values) for name, values in found.items()}
+    for name, values in closer.items():
+        outputs[name][again] = values
+    return outputs

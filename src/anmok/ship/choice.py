@@ -43,6 +43,8 @@ class Choice:
         agreement: share of the pictures tried on with the reference's decision.
         largest: largest difference of a probability among them.
         pictures: how many these were.
+        near: pictures are resized fast, and again by Pillow where the first two classes lie this close; None: as the
+            preparation has it. As `slack`.
     """
 
     engine: str
@@ -54,6 +56,7 @@ class Choice:
     agreement: float = 1.0
     largest: float = 0.0
     pictures: int = 0
+    near: float | None = None
 
     @property
     def sentence(self) -> str:
@@ -61,9 +64,10 @@ class Choice:
         fastest = sorted(self.rates.items(), key=lambda item: -item[1])
         tried = ", ".join(f"{label} {rate:.0f}" for label, rate in fastest)
         same = f"{self.agreement:.1%} of {self.pictures} decisions as in float32"
+        resized = "" if self.near is None else "; resized fast, close calls again by Pillow"
         return (
-            f"computed by {self.label} ({same}, probabilities within {self.largest:.2g}; pictures a second when it was "
-            f"chosen, without decoding: {tried})"
+            f"computed by {self.label}{resized} ({same}, probabilities within {self.largest:.2g}; pictures a second "
+            f"when it was chosen, without decoding: {tried})"
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -108,7 +108,10 @@ class Model:
         self, questions: Sequence[Inputs], pictures: Sequence[Asked], top: int | None = None
     ) -> Iterator[Prediction]:
         """`answer`, where the questions are known already."""
-        outputs = self.outputs(questions)
+        yield from self.answers_of(self.outputs(questions), pictures, top)
+
+    def answers_of(self, outputs: Outputs, pictures: Sequence[Asked], top: int | None = None) -> Iterator[Prediction]:
+        """`answer`, where the graph's outputs are known already."""
         with self._fitting():
             yield from self.answers(outputs, pictures, top)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -93,7 +94,7 @@ def named(name: str, weights: str | None = None, *, imgsz: int | None = None, de
         return Classifier(network, None, preparation_for(network, imgsz), title=f"{name} (random)", device=device)
     network, preparation, known = build_published(name, weights, imgsz=imgsz)
     classes = imagenet_classes() if known == len(imagenet_classes()) else None
-    return Classifier(network, classes, preparation, title=name, device=device)
+    return Classifier(network, classes, replace(preparation, exact=True), title=name, device=device)
 
 
 def preparation_for(network: nn.Module, imgsz: int | None = None) -> Preparation:

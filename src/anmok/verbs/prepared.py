@@ -35,7 +35,7 @@ from anmok.ship.engines import processors
 from anmok.ship.runtime import Model, load_model
 from anmok.verbs.shipped import shipped_answers
 
-FORMAT = 5
+FORMAT = 6
 TORCH = "torch"  # as `Choice.engine`: nothing was faster
 FEW = 64  # pictures for which starting the fastest engine costs more than it gains
 MANY = 400  # pictures that are worth the time it takes to measure
@@ -80,14 +80,15 @@ class Prepared:
         self, pictures: Pictures, locators: Sequence[str | int], names: Sequence[str], **settings: Any
     ) -> Iterator[Prediction]:
         """See `shipped_answers`. Few pictures are computed in float32 by the engine that starts soonest."""
-        return shipped_answers(self._model(len(locators)), pictures, locators, names, **settings)
-
-    def _model(self, pictures: int) -> Model:
-        """What answers so many. One that runs already starts soonest."""
-        assert self.artefact is not None
         chosen = None if self.chosen is None or self.chosen.engine == TORCH else self.chosen
-        if chosen is not None and pictures <= FEW and chosen.label not in self.opened:
+        if chosen is not None and len(locators) <= FEW and chosen.label not in self.opened:
             chosen = None
+        near = None if chosen is None else chosen.near
+        return shipped_answers(self._model(chosen), pictures, locators, names, near=near, **settings)
+
+    def _model(self, chosen: Choice | None) -> Model:
+        """What answers as was chosen. One that runs already starts soonest."""
+        assert self.artefact is not None
         label = "" if chosen is None else chosen.label
         if label not in self.opened:
             made = Model(self.artefact) if chosen is None else chosen_model(self.artefact, chosen)
@@ -102,7 +103,8 @@ def settled(ready: Prepared, pictures: Pictures, locators: Sequence[str | int], 
     if ready.chosen is not None:
         say(ready.chosen.sentence)
         return ready
-    pixels = sample(pictures, locators, ready.artefact.manifest.preparation)
+    preparation = ready.artefact.manifest.preparation
+    pixels = sample(pictures, locators, preparation)
     if not len(pixels):
         return ready
     say("choosing what computes fastest on this machine, once …")
@@ -111,7 +113,8 @@ def settled(ready: Prepared, pictures: Pictures, locators: Sequence[str | int], 
     rates = {**chosen.rates, **(ready.torch.rates if ready.torch else {})}
     if ready.torch is not None and max(rates, key=rates.__getitem__) in ready.torch.rates:
         chosen = ready.torch
-    ready = replace(ready, chosen=replace(chosen, rates=rates))
+    near = _near(ready.artefact, pixels, sample(pictures, locators, replace(preparation, exact=False)))
+    ready = replace(ready, chosen=replace(chosen, rates=rates, near=near))
     keep(ready)
     say(ready.chosen.sentence if ready.chosen else "")
     return ready
@@ -125,6 +128,20 @@ def sample(pictures: Pictures, locators: Sequence[str | int], preparation: Prepa
     with DecodingPool(pictures, seen) as pool:
         pixels = [found.pixels for found in pool.map(some) if isinstance(found, Decoded)]
     return np.stack(pixels) if pixels else np.empty((0, *seen.shape), np.uint8)
+
+
+def _near(artefact: Artefact, exact: np.ndarray, fast: np.ndarray) -> float | None:
+    """How close the first two classes may lie for fast resizing to leave a decision in doubt; None: it is not used.
+
+    Args:
+        exact, fast: the same pictures, resized both ways.
+    """
+    model = Model(artefact)
+    answers: Any = model.answers
+    if not model.preparation.exact or model.manifest.task != "classify" or exact.shape != fast.shape:
+        return None
+    found = (model.outputs(model.questions(pixels)) for pixels in (fast, exact))
+    return float(answers.slack(*found))
 
 
 def of_file(path: str | Path) -> Prepared:
