@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from skimage import data
 
 from anmok.core.errors import UsageError
 from anmok.core.seeds import numpy_generator
@@ -72,6 +73,18 @@ def test_warps_agree_with_pillow() -> None:
     theirs = np.asarray(Image.fromarray(smooth).rotate(angle, Image.Resampling.BILINEAR))
     inside = np.hypot(*(np.indices((32, 32)) - 15.5)) < 13  # outside, Pillow fills with black
     assert np.abs(ours.astype(int) - theirs.astype(int))[inside].max() <= 2
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_parts_are_enlarged_as_warps_show_them(channels: int) -> None:
+    photos = np.stack([data.astronaut()[k : k + 256, 2 * k : 2 * k + 256, :channels] for k in range(0, 96, 12)])
+    augment, flipped = Augment(crop=0.7, flip=True), np.arange(len(photos)) % 2 == 0
+    parts, warped = (
+        getattr(augment, way)(photos, 224, np.random.default_rng(7), flipped).astype(int)
+        for way in ("_cropped", "_warped")
+    )
+    assert np.abs(parts - warped).max() <= 2
+    assert np.abs(parts - warped).mean() < 0.2
 
 
 def test_cutout_leaves_a_square_of_one_grey() -> None:

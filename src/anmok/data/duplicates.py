@@ -100,9 +100,9 @@ def find_duplicates(
         source, rows: decoded pictures: entry k is row `rows[k]` (see `anmok.data.cache.Built`).
         on_progress: called with (pictures looked at, pictures in all).
     """
-    looks, digests = _look(source, rows, on_progress)
+    looks = _look(source, rows, on_progress)
     flat = looks.contrast < FLAT
-    copies = list(_equal(dataset, digests, flat))
+    copies = list(_equal(dataset, _digests_of_alike(source, rows, looks), flat))
     again = {copy.second for copy in copies}
     single = np.array([i for i in range(len(rows)) if i not in again and not flat[i]], int)
     if len(single) > 1:
@@ -111,20 +111,31 @@ def find_duplicates(
     return Duplicates(tuple(copies), _groups(copies))
 
 
-def _look(source: Gathers, rows: np.ndarray, on_progress: Progress | None) -> tuple[Looks, list[bytes]]:
-    """How pictures look at small size, and digests of their pixels, in one pass."""
-    side, digests = SIDE, list[bytes]()
+def _look(source: Gathers, rows: np.ndarray, on_progress: Progress | None) -> Looks:
+    """How pictures look at small size."""
+    side = SIDE
     thumbnails = np.empty((len(rows), SIDE, SIDE), np.uint8)
     colours = np.empty((len(rows), 3), np.float32)
     for start in range(0, len(rows), _AT_ONCE):
         pixels = source.gather(rows[start : start + _AT_ONCE])
-        digests += _digests(pixels)
         here, side = slice(start, start + len(pixels)), min(pixels.shape[1:3])
         thumbnails[here] = np.rint(resampled(channel_mean(pixels), SIDE)).clip(0, 255)
         colours[here] = pixels.sum(1, dtype=np.uint32).sum(1) / math.prod(pixels.shape[1:3])
         if on_progress is not None:
             on_progress(start + len(pixels), len(rows))
-    return Looks(thumbnails, colours, side), digests
+    return Looks(thumbnails, colours, side)
+
+
+def _digests_of_alike(source: Gathers, rows: np.ndarray, looks: Looks) -> list[bytes]:
+    """For each picture what only equal pixels share: they look the same at small size, so few need a digest."""
+    found = [small.tobytes() + colour.tobytes() for small, colour in zip(looks.thumbnails, looks.colours, strict=True)]
+    often = Counter(found)
+    alike = [at for at, look in enumerate(found) if often[look] > 1]
+    for start in range(0, len(alike), _AT_ONCE):
+        part = alike[start : start + _AT_ONCE]
+        for at, digest in zip(part, _digests(source.gather(rows[part])), strict=True):
+            found[at] = digest
+    return found
 
 
 def _digests(pixels: np.ndarray) -> list[bytes]:
