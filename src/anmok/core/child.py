@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import IO
 
 _BOOT = "import sys; from importlib import import_module; sys.path[:] = sys.argv[2:]; import_module(sys.argv[1]).main()"
@@ -20,13 +21,15 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THR
 # Of GNU's C library: what a picture took is kept for the next one. Given back each time, it came anew page by page, 200
 # to 500 of them a photograph, which took a quarter of decoding it.
 _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
+_PIPE = 1 << 20  # bytes a pipe holds, where that can be chosen
+_SET_PIPE_SIZE = 1031  # fcntl's, on Linux
 _LOOK = 0.5  # seconds between two looks at whether the parent is still there
 
 
 def start_child(module: str, files: Sequence[int] = ()) -> subprocess.Popen[bytes]:
     """Start `main()` of a module; its `stdin` and `stdout` are pipes. Nothing else of this process reaches it, but for
     these open files, under the same numbers (not on Windows)."""
-    return subprocess.Popen(
+    child = subprocess.Popen(
         [sys.executable, "-c", _BOOT, module, *sys.path],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -35,6 +38,18 @@ def start_child(module: str, files: Sequence[int] = ()) -> subprocess.Popen[byte
         pass_fds=files,
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )
+    _widen(child.stdin, child.stdout)
+    return child
+
+
+def _widen(*pipes: IO[bytes] | None) -> None:
+    """More room in each pipe, where the system grants it: fewer changes between the processes."""
+    with suppress(ImportError, OSError):
+        import fcntl
+
+        for pipe in pipes:
+            if pipe is not None:
+                fcntl.fcntl(pipe, _SET_PIPE_SIZE, _PIPE)
 
 
 def private_pipes() -> tuple[IO[bytes], IO[bytes]]:

@@ -32,8 +32,6 @@ from anmok.ship.artefact import Graph
 from anmok.ship.container import IR_GRAPH, IR_WEIGHTS, ONNX_GRAPH
 
 _HEAD = struct.Struct("<Q")  # bytes of JSON
-_PIPE = 1 << 20  # bytes a pipe holds, where that can be chosen: fewer changes between the processes
-_SET_PIPE_SIZE = 1031  # fcntl's, on Linux
 _LARGE = 1 << 20  # bytes of outputs from which the pipe is spared
 _ALIGNED = 64  # bytes: where an array may begin
 _PATIENCE = 60.0  # seconds for an answer that takes a tenth of one
@@ -86,7 +84,6 @@ class Apart:
         self._room = Room.new()
         self._process = start_child(__name__, [self._room.number] if self._room else [])
         weakref.finalize(self, _end, self._process, self._room)
-        _widen(self._process.stdin, self._process.stdout)
         members = {name: np.frombuffer(content, np.uint8) for name, content in graph.members().items()}
         told, _ = self._asked(
             {"maker": maker, "precision": precision, "room": self._room and self._room.number}, members
@@ -124,7 +121,6 @@ def main() -> None:
     """The child: make the engine ready, then answer until standard input ends."""
     requests, answers = private_pipes()
     die_with_parent()
-    _widen(requests, answers)
     note, members = _receive(requests)
     parts = {name: members[name].tobytes() if name in members else None for name in (ONNX_GRAPH, IR_GRAPH, IR_WEIGHTS)}
     module, _, function = str(note["maker"]).partition(":")
@@ -198,16 +194,6 @@ def _read(pipe: IO[bytes], length: int) -> bytearray:
             raise EOFError
         view = view[count:]
     return buffer
-
-
-def _widen(*pipes: IO[bytes] | None) -> None:
-    """More room in each pipe, where the system grants it."""
-    with suppress(ImportError, OSError):
-        import fcntl
-
-        for pipe in pipes:
-            if pipe is not None:
-                fcntl.fcntl(pipe, _SET_PIPE_SIZE, _PIPE)
 
 
 def _end(process: subprocess.Popen[bytes], room: Room | None) -> None:
