@@ -56,7 +56,7 @@ def finer(moves: Moves) -> Moves:
     return replace(moves, size=moves.size * FINE, area=moves.area * FINE, look=look, bend=None)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120, deadline=None, derandomize=True)
 @given(augments, seeds)
 def test_a_box_drawn_as_a_mask_and_moved_is_the_box_moved(augment, seed):
     objects, masks = rectangles(seed)
@@ -86,7 +86,7 @@ def test_a_box_drawn_as_a_mask_and_moved_is_the_box_moved(augment, seed):
                 assert min(box[2] - box[0], box[3] - box[1]) < 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(augments, st.sampled_from([0, 0.05]), seeds)
 def test_masks_hold_only_ids_that_were_there_and_the_fill(augment, elastic, seed):
     masks = np.random.default_rng(seed).choice([0, 3, 17, 255], (5, STORE, STORE)).astype(np.uint8)
@@ -96,7 +96,7 @@ def test_masks_hold_only_ids_that_were_there_and_the_fill(augment, elastic, seed
     assert set(np.unique(moves.masks(instances[shown], 0))) <= set(np.unique(instances)) | {0}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(augments, st.sampled_from([0, 0.05]), seeds)
 def test_pictures_and_masks_show_the_same(augment, elastic, seed):
     """Where a pixel's four neighbours agree, interpolation is none: picture and mask of the same values are equal."""

@@ -20,7 +20,9 @@ from tests.ship.conftest import artefact, network, shipped  # noqa: F401 - fixtu
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "packages" / "runtime"
-ALLOWED = {"anmok", "numpy", "PIL", "onnxruntime", "openvino", "pyarrow", "cv2"} | set(sys.stdlib_module_names)
+ALLOWED = {"anmok", "numpy", "PIL", "onnxruntime", "openvino", "pyarrow", "cv2", "cykooz_resizer"} | set(
+    sys.stdlib_module_names
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,8 @@ _ALONE = """
 import sys
 from pathlib import Path
 sys.path[:] = [part for part in sys.path if not (Path(part) / "anmok").exists()] + [sys.argv.pop(1)]
-for name in ("torch", "torchvision", "pydantic", "cyclopts", "rich", "scipy", "pyarrow", "timm", "safetensors", "yaml"):
+for name in ("torch", "torchvision", "pydantic", "cyclopts", "rich", "scipy", "pyarrow", "timm", "safetensors", "yaml",
+             "cykooz_resizer"):
     sys.modules[name] = None
 import anmok_runtime
 assert "_packed" in __import__("anmok").__file__

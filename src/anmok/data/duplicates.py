@@ -128,7 +128,8 @@ def _look(source: Gathers, rows: np.ndarray, on_progress: Progress | None) -> Lo
 
 def _digests_of_alike(source: Gathers, rows: np.ndarray, looks: Looks) -> list[bytes]:
     """For each picture what only equal pixels share: they look the same at small size, so few need a digest."""
-    found = [small.tobytes() + colour.tobytes() for small, colour in zip(looks.thumbnails, looks.colours, strict=True)]
+    looked = zip(looks.thumbnails, looks.colours, strict=True)
+    found = [_digest(small.tobytes() + colour.tobytes()) for small, colour in looked]
     often = Counter(found)
     alike = [at for at, look in enumerate(found) if often[look] > 1]
     for start in range(0, len(alike), _AT_ONCE):
@@ -139,7 +140,11 @@ def _digests_of_alike(source: Gathers, rows: np.ndarray, looks: Looks) -> list[b
 
 
 def _digests(pixels: np.ndarray) -> list[bytes]:
-    return [hashlib.blake2b(p.tobytes(), digest_size=16).digest() for p in pixels]
+    return [_digest(picture.tobytes()) for picture in pixels]
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 def _equal(dataset: Dataset, digests: Sequence[bytes], flat: np.ndarray) -> Iterable[Copy]:
@@ -159,7 +164,7 @@ def _file_digest(dataset: Dataset, at: int) -> bytes | None:
     """Digest of the picture's file, or None where it has none of its own."""
     entry, path = dataset.entries[at], getattr(dataset.pictures, "path", None)
     try:
-        return None if path is None else hashlib.blake2b(path(entry.locator).read_bytes(), digest_size=16).digest()
+        return None if path is None else _digest(path(entry.locator).read_bytes())
     except (OSError, PictureError):
         return None
 

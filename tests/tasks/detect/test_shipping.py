@@ -43,7 +43,7 @@ def model() -> Detect:
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[str]:
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(3)  # no two answers tie: masks that lie over each other are drawn in their order
     for name, size in (("wide.png", (150, 70)), ("tall.jpg", (40, 90)), ("turned.jpg", (120, 50))):
         picture = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).resize(size)
         exif = Image.Exif()

@@ -41,9 +41,10 @@ class ClassAnswers:
         scores = softmax(logits.astype(np.float32) / np.float32(self.temperature))
         order = np.argsort(-scores, axis=1, kind="stable")[:, :top]
         ranked = np.take_along_axis(scores, order, axis=1)
-        for picture, ranks, row in zip(pictures, order.tolist(), ranked.tolist(), strict=True):
+        labels = np.array(self.classes, object)[order]
+        for picture, names, row in zip(pictures, labels.tolist(), ranked.tolist(), strict=True):
             sure = None if self.threshold is None else row[0] >= self.threshold
-            yield Prediction(picture.id, tuple(self.classes[rank] for rank in ranks), tuple(row), sure=sure)
+            yield Prediction(picture.id, tuple(names), tuple(row), sure=sure)
 
     def doubtful(self, outputs: Mapping[str, np.ndarray], slack: float) -> np.ndarray:
         """Whether each decision might be another if differences of logits were off by `slack`, bool (N,)."""
