@@ -18,7 +18,7 @@ from PIL import Image
 from anmok.core.colour import pixels_of
 from anmok.core.errors import UsageError
 from anmok.core.geometry import Geometry, resample_mask
-from anmok.core.resizing import RESIZER, Box, resize
+from anmok.core.resizing import RESIZER, Box, resize, size_of
 
 FITS = ("crop", "squash", "pad", "window")
 INTERPOLATIONS = {
@@ -178,7 +178,7 @@ def fit_picture(
         return picture
     if preparation.channels == 1:
         picture = _grey(picture)
-    height, width = picture.shape[:2] if isinstance(picture, np.ndarray) else (picture.height, picture.width)
+    width, height = size_of(picture)
     store = preparation.store
     if (height, width) != (store, store) and preparation.fit != "window":
         pixels = _resized(picture, preparation, (height, width), original or (height, width))

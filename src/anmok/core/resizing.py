@@ -43,13 +43,18 @@ def resize(
     Returns:
         uint8 (height, width, 1 or 3).
     """
-    width, height = _size(picture)
+    width, height = size_of(picture)
     box = box or (0.0, 0.0, float(width), float(height))
     window = _window(box, size, (width, height))
     area = (window[2] - window[0]) * (window[3] - window[1])
     if exact or fast is None or resample not in _FILTERS or not _WORTH[0] <= area <= _WORTH[1]:
         return pixels_of(_image(picture).resize(size, resample, box=box))
     return _resized_fast(_cut(picture, window), size, _FILTERS[resample], _moved(box, window))
+
+
+def size_of(picture: Image.Image | np.ndarray) -> tuple[int, int]:
+    """(width, height)."""
+    return (picture.shape[1], picture.shape[0]) if isinstance(picture, np.ndarray) else picture.size
 
 
 def image_of(pixels: np.ndarray) -> Image.Image:
@@ -94,10 +99,6 @@ def _cut(picture: Image.Image | np.ndarray, window: tuple[int, int, int, int]) -
     if isinstance(picture, np.ndarray):
         return bottom - top, right - left, picture.shape[2], picture[top:bottom, left:right].tobytes()
     return bottom - top, right - left, len(picture.getbands()), picture.crop(window).tobytes()
-
-
-def _size(picture: Image.Image | np.ndarray) -> tuple[int, int]:
-    return (picture.shape[1], picture.shape[0]) if isinstance(picture, np.ndarray) else picture.size
 
 
 def _image(picture: Image.Image | np.ndarray) -> Image.Image:

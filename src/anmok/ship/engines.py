@@ -192,12 +192,19 @@ def processors() -> int:
     return min(usable, _MOST)
 
 
-@cache
 def has_amx() -> bool:
     """Whether the processor has units for products of matrices (Linux on x86-64 tells)."""
+    return "amx_tile" in processor_fact("flags").split()
+
+
+@cache
+def processor_fact(name: str) -> str:
+    """What Linux tells of the first processor under "flags" or "model name"; empty where it does not."""
     with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
-        return any("amx_tile" in line.split() for line in lines if line.startswith("flags"))
-    return False
+        for line in lines:
+            if line.startswith(name):
+                return line.partition(":")[2].strip()
+    return ""
 
 
 def _unusable(engine: str, error: Exception) -> ArtefactError:

@@ -24,6 +24,7 @@ from anmok.core.errors import AnmokError, UnwrittenError
 from anmok.core.files import write_json
 from anmok.core.pictures import RULES, Decoded
 from anmok.core.preparation import Preparation
+from anmok.core.resizing import RESIZER
 from anmok.core.seen import Seen
 from anmok.core.types import Pictures, Prediction
 from anmok.data.decoding import DecodingPool
@@ -31,7 +32,7 @@ from anmok.data.places import cache_folder
 from anmok.ship.artefact import Artefact, read_artefact, write_artefact
 from anmok.ship.choice import Choice, careful_engine, choose, chosen_model, engines_in_float32
 from anmok.ship.container import SUFFIX
-from anmok.ship.engines import processors
+from anmok.ship.engines import processor_fact, processors
 from anmok.ship.runtime import Model, load_model
 from anmok.verbs.shipped import shipped_answers
 
@@ -113,7 +114,10 @@ def settled(ready: Prepared, pictures: Pictures, locators: Sequence[str | int], 
     rates = {**chosen.rates, **(ready.torch.rates if ready.torch else {})}
     if ready.torch is not None and max(rates, key=rates.__getitem__) in ready.torch.rates:
         chosen = ready.torch
-    near = _near(ready.artefact, pixels, sample(pictures, locators, replace(preparation, exact=False)))
+    fast = chosen.engine != TORCH and _may_resize_fast(ready.artefact)
+    near = (
+        _near(ready.artefact, pixels, sample(pictures, locators, replace(preparation, exact=False))) if fast else None
+    )
     ready = replace(ready, chosen=replace(chosen, rates=rates, near=near))
     keep(ready)
     say(ready.chosen.sentence if ready.chosen else "")
@@ -130,6 +134,11 @@ def sample(pictures: Pictures, locators: Sequence[str | int], preparation: Prepa
     return np.stack(pixels) if pixels else np.empty((0, *seen.shape), np.uint8)
 
 
+def _may_resize_fast(artefact: Artefact) -> bool:
+    """Whether there is a faster way than the one asked for, and the task can tell where it leaves doubt."""
+    return artefact.manifest.preparation.exact and artefact.manifest.task == "classify" and RESIZER != "pillow"
+
+
 def _near(artefact: Artefact, exact: np.ndarray, fast: np.ndarray) -> float | None:
     """How close the first two classes may lie for fast resizing to leave a decision in doubt; None: it is not used.
 
@@ -138,7 +147,7 @@ def _near(artefact: Artefact, exact: np.ndarray, fast: np.ndarray) -> float | No
     """
     model = Model(artefact)
     answers: Any = model.answers
-    if not model.preparation.exact or model.manifest.task != "classify" or exact.shape != fast.shape:
+    if exact.shape != fast.shape:
         return None
     found = (model.outputs(model.questions(pixels)) for pixels in (fast, exact))
     return float(answers.slack(*found))
@@ -245,8 +254,4 @@ def _version(package: str) -> str:
 
 def _processor() -> str:
     """The processor's name, where Linux tells it."""
-    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
-        for line in lines:
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return processor_fact("model name") or platform.processor() or platform.machine()
