@@ -23,9 +23,9 @@ from anmok.engine.devices import choose
 from anmok.ship.apart import EngineLostError
 from anmok.tasks.classify import features as kept
 from anmok.tasks.classify import frozen as engines
-from anmok.tasks.classify.features import View, features, identity_of, last_layer, views
-from anmok.tasks.classify.frozen import Frozen
-from anmok.tasks.classify.head import PENALTIES, UNSEEN, fit_head
+from anmok.tasks.classify.features import ENOUGH, View, features, identity_of, last_layer, views
+from anmok.tasks.classify.frozen import Frozen, Vectors, has_corners
+from anmok.tasks.classify.head import PENALTIES, SAMPLE, UNSEEN, fit_head
 from anmok.tasks.classify.learning import Classify
 from anmok.tasks.classify.transfer import SLOWER, Transfer
 from anmok.tasks.recipe import choose_transfer
@@ -56,6 +56,31 @@ def test_the_penalty_is_the_one_with_the_smallest_validation_loss() -> None:
     losses = {penalty: loss for penalty, loss, _ in head.tried}
     assert head.penalty == min(losses, key=losses.__getitem__)
     assert PENALTIES[0] > head.penalty > PENALTIES[-1]
+
+
+def test_a_penalty_sought_in_a_sample_is_fitted_to_everything() -> None:
+    x, y = clouds(SAMPLE, dimensions=3)
+    asked = clouds(200, dimensions=3, seed=2)
+    head = fit_head(x, y, 3, asked)
+    scaled = StandardScaler().fit(x)
+    theirs = LogisticRegression(C=1 / (head.penalty * len(x)), max_iter=2000, tol=1e-8).fit(scaled.transform(x), y)
+    ours = torch.softmax(head(torch.from_numpy(asked[0])), 1).numpy()
+    np.testing.assert_allclose(ours, theirs.predict_proba(scaled.transform(asked[0])), atol=2e-3)
+    assert head.penalty == min(head.tried, key=lambda one: one.loss).penalty
+
+
+@pytest.mark.parametrize("helpful", [True, False])
+def test_parts_are_learned_from_where_validation_is_the_better_for_it(helpful: bool) -> None:
+    x, y = clouds(15, dimensions=40)
+    more, truths = clouds(60, dimensions=40, seed=3)
+    told = truths if helpful else np.roll(truths, 60)  # parts that look like another class
+    parts = np.arange(len(x) + len(more)) >= len(x)
+    known = clouds(200, dimensions=40, seed=2)
+    head = fit_head(np.concatenate([x, more]), np.concatenate([y, told]), 3, known, parts=parts)
+    assert head.parts is helpful
+    without = fit_head(x, y, 3, known)
+    right = [int((one(torch.from_numpy(known[0])).argmax(1).numpy() == known[1]).sum()) for one in (head, without)]
+    assert right[0] > right[1] if helpful else torch.equal(head.weight, without.weight)
 
 
 def test_rare_classes_weigh_more_where_asked() -> None:
@@ -100,7 +125,7 @@ def test_features_are_those_of_the_view_and_computed_once(tiny: tuple[Classify, 
     rows = np.array([3, 60, 8, *range(30)])
     first = features(Frozen(model), source, rows, View("centre"), "data")
     expected = (source.array[rows, 1:9, 1:9].astype(np.float32).mean((1, 2)) / 255 - 0.5) / 0.5
-    np.testing.assert_allclose(first, expected, atol=2e-3)
+    np.testing.assert_allclose(first, expected[:, None], atol=2e-3)
     assert model.network.seen == len(rows)
     again = features(Frozen(model), source, rows, View("centre"), "data")
     assert model.network.seen == len(rows) and (again == first).all()
@@ -129,7 +154,7 @@ class Engine:
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         (pictures,) = inputs.values()
         self.seen += len(pictures)
-        return {"vectors": self.ask(pictures)}
+        return {"vectors": self.ask(pictures)[:, None]}
 
 
 def mean_colour(pictures: np.ndarray) -> np.ndarray:
@@ -167,7 +192,7 @@ def test_torch_goes_on_where_an_engine_cannot(
 
     monkeypatch.setattr(engines, "open_engine", opened)
     found = features(Frozen(model, engines.MANY), source, np.arange(70), View("centre"), "data")
-    np.testing.assert_allclose(found, mean_colour(source.array[:, 1:9, 1:9]), atol=2e-3)
+    np.testing.assert_allclose(found[:, 0], mean_colour(source.array[:, 1:9, 1:9]), atol=2e-3)
     assert engine.seen == {"another network": 4, "refused": 0, "lost": 4 + 32}[fault]
 
 
@@ -190,14 +215,56 @@ def test_other_weights_are_another_identity(tiny: tuple[Classify, ArrayPixels]) 
 def test_few_pictures_are_looked_at_more_often() -> None:
     recipe = choose_transfer(100, "efficientnet_lite0", "imagenet-v1", mirror=True, freeze="all")
     for pictures, each in ((0, []), (10, [10] * 4), (250, [250] * 4), (400, [400, 400, 200]), (9000, [1000])):
-        (centre, everyone), *others = views(recipe, pictures, 0)
+        (centre, everyone), *others = views(recipe, pictures, 0, corners=False)
         assert centre.augment is None and everyone.tolist() == list(range(pictures))
         assert [len(shown) for _, shown in others] == each
         assert all(len(set(shown.tolist())) == len(shown) and (shown < pictures).all() for _, shown in others)
         assert len({view.name for view, _ in others}) == len(others)
         assert all(view.augment is not None and view.augment.flip and not view.augment.mixup for view, _ in others)
-    drawn = [views(recipe, 9000, seed)[1][1].tolist() for seed in (0, 0, 1)]
+    drawn = [views(recipe, 9000, seed, corners=False)[1][1].tolist() for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_corners_of_many_pictures_take_the_place_of_mirrored_and_cut_ones_but_of_nothing_else() -> None:
+    recipe = choose_transfer(100, "efficientnet_lite0", "imagenet-v1", mirror=True, freeze="all")
+    turned = recipe.but(augment=recipe.augment.but(rotate=15.0))
+    for pictures, drawn in ((10, 40), (400, 1000), (ENOUGH - 200, 200), (ENOUGH, 0), (9000, 0)):
+        assert sum(len(shown) for _, shown in views(recipe, pictures, 0, corners=True)[1:]) == drawn
+    assert sum(len(shown) for _, shown in views(turned, 9000, 0, corners=True)[1:]) == 1000
+
+
+@pytest.mark.parametrize("side", [96, 224, 256])
+def test_corners_are_means_of_the_map(side: int) -> None:
+    network = anmok.networks.resnet18(num_classes=2).eval()
+    x = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        maps, found = network.forward_features(x), Vectors(network, corners=True)(x)
+    part = maps.shape[2] // 2 + 1
+    first, last = slice(None, part), slice(-part, None)
+    cut = [maps[:, :, down, across].mean((2, 3)) for down in (first, last) for across in (first, last)]
+    torch.testing.assert_close(found, torch.stack([maps.mean((2, 3)), *cut], 1))
+
+
+def test_networks_whose_vector_is_the_mean_of_a_map_have_corners() -> None:
+    def asked(name: str, size: int) -> bool:
+        network = getattr(anmok.networks, name)(num_classes=2)
+        return has_corners(Classify(network, ("a", "b"), Preparation(size, size), choose("cpu", "float32")))
+
+    assert asked("resnet18", 96) and asked("efficientnet_lite0", 96) and asked("densenet121", 96)
+    assert not asked("resnet18", 64), "a map of 2 x 2 places has no corners"
+    assert not asked("alexnet", 224), "its vector comes from dense layers"
+
+
+def test_an_engine_gives_the_same_corners(tiny: tuple[Classify, ArrayPixels], monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino")
+    model, source = tiny
+    assert has_corners(model)
+    here, there = (features(Frozen(model, passes, True), source, np.arange(70), View("centre"), "data")
+                   for passes in (0, engines.MANY))  # fmt: skip
+    np.testing.assert_allclose(there, here, atol=2e-3)
+    seen = source.array[:, 1:9, 1:9].astype(np.float32)
+    corner = (seen[:, -5:, :5].mean((1, 2)) / 255 - 0.5) / 0.5
+    np.testing.assert_allclose(here[:, 3], corner, atol=2e-3)
 
 
 def test_early_blocks_learn_slower_and_frozen_ones_not_at_all() -> None:

@@ -60,7 +60,7 @@ def probe(
         model = Classify(network, dataset.classes, decoded.preparation, devices)
         identity = identity_of(model, fingerprint(dataset, decoded.preparation))
         frozen = Frozen(model, len(decoded.rows))
-        x = features(frozen, decoded.source, decoded.rows, CENTRE, identity)
+        x = features(frozen, decoded.source, decoded.rows, CENTRE, identity)[:, 0]
         y = np.array([entry.target for entry in dataset.entries], np.int64)
         found[name] = share(_hits(x, y, folds, len(dataset.classes)), len(y))
     return found

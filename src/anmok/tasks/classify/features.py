@@ -27,6 +27,8 @@ from anmok.tasks.classify.learning import Classify
 AT_ONCE = 32  # pictures
 PASSES = 1000  # augmented views are drawn in all …
 MOST_VIEWS = 4  # … but at most so many of a picture
+ENOUGH = 1500  # pictures that, with their corners, need no views that are merely mirrored or cut
+CORNERED = 5000  # pictures of which corners are looked at: more vary by themselves
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,15 @@ class View:
 CENTRE = View("centre")  # what evaluation sees
 
 
-def views(recipe: Any, pictures: int, seed: int) -> list[tuple[View, np.ndarray]]:
+def views(recipe: Any, pictures: int, seed: int, corners: bool) -> list[tuple[View, np.ndarray]]:
     """Ways to look at `pictures` pictures, each with the positions (n,) of those looked at: the centre of all, and
-    `PASSES` augmented views. Of few pictures that is several of each; of many, which vary by themselves, a sample."""
+    augmented views. Of few pictures those are several of each; of many, which vary by themselves, a sample; and where
+    many pictures have `corners`, only what these do not show, parts of pictures being what they show."""
     # Blending pictures would blend their features' labels too, and the head wants one label a row.
     plain = recipe.augment.but(mixup=0.0)
     found, left = [(CENTRE, np.arange(pictures))], min(PASSES, MOST_VIEWS * pictures)
+    if corners and plain.but(flip=False, crop=1.0) == Augment():
+        left = min(left, max(0, ENOUGH - pictures))
     while left > 0:
         shown = numpy_generator(seed, "views", len(found)).permutation(pictures)[:left]
         found.append((View(f"augmented {len(found) - 1}", plain, seed), np.sort(shown)))
@@ -62,7 +67,8 @@ def views(recipe: Any, pictures: int, seed: int) -> list[tuple[View, np.ndarray]
 
 
 def features(frozen: Frozen, source: Source, rows: np.ndarray, view: View, identity: str) -> np.ndarray:
-    """The vector before the last layer for each picture of `rows`: float32 (N, D), from the cache where it is known.
+    """The vectors before the last layer for each picture of `rows`: float32 (N, V, D), from the cache where they are
+    known. V is 1, or 5 where corners are asked for and the network has them: of the whole picture, then of its corners.
 
     Args:
         frozen: the network whose vectors are wanted.
@@ -71,9 +77,8 @@ def features(frozen: Frozen, source: Source, rows: np.ndarray, view: View, ident
         view: how to look at them.
         identity: of the pictures, the network's weights and what goes before it, see `identity_of`.
     """
-    told = json.dumps(
-        [identity, frozen.way, view.name, view.seed, view.augment and view.augment.to_json()], sort_keys=True
-    )
+    asked = [identity, frozen.way, frozen.corners, view.name, view.seed, view.augment and view.augment.to_json()]
+    told = json.dumps(asked, sort_keys=True)
     key = hashlib.sha256(told.encode() + np.asarray(rows, np.int64).tobytes()).hexdigest()[:32]
     path = cache_folder() / "features" / f"{key}.npy"
     known = _read(path, len(rows))
@@ -103,7 +108,7 @@ def _computed(frozen: Frozen, source: Source, rows: np.ndarray, view: View) -> n
     pictures = (view.of(source.gather(chunk), size, chunk, number) for number, chunk in enumerate(chunks))
     with evaluating(frozen.model.network):
         found = list(answers_ahead(frozen, pictures))
-    return np.concatenate(found) if found else np.zeros((0, 1), np.float16)
+    return np.concatenate(found) if found else np.zeros((0, 1, 1), np.float16)
 
 
 def _read(path: Path, pictures: int) -> np.ndarray | None:
@@ -111,7 +116,7 @@ def _read(path: Path, pictures: int) -> np.ndarray | None:
         known = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    fits = known.dtype == np.float16 and known.ndim == 2 and len(known) == pictures
+    fits = known.dtype == np.float16 and known.ndim == 3 and len(known) == pictures
     return known if fits else None
 
 

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anmok.core.errors import AnmokError
+from anmok.core.modes import evaluating
 from anmok.core.types import Batch
 from anmok.ship.artefact import INPUT
 from anmok.ship.engines import Engine, installed, open_engine
@@ -26,15 +28,48 @@ _TRIED = 4  # pictures
 
 
 class Vectors(nn.Module):
-    """A network up to the vector before its last layer."""
+    """A network up to the vector before its last layer: of the whole picture, and on demand of its four corners.
 
-    def __init__(self, network: Any) -> None:
+    Where that vector is the mean of a map, a part's is the mean of a part of the map, so that parts cost nothing (He et
+    al., "SPPnet", 2014, arXiv:1406.4729, treat regions so). Corners are a little over half as wide and high as the map.
+    """
+
+    def __init__(self, network: Any, corners: bool = False) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.corners = network, corners
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, S, S), normalised → (N, D)."""
-        return torch.as_tensor(self.network.forward_head(self.network.forward_features(x), pre_logits=True)).flatten(1)
+        """(N, C, S, S), normalised → (N, 1, D), or (N, 5, D) with corners: the whole comes first."""
+        maps = self.network.forward_features(x)
+        whole = self._head(maps)[:, None]
+        return torch.cat([whole, _corners(maps)], 1) if self.corners else whole
+
+    def can_cut(self, x: Tensor) -> bool:
+        """Whether the vectors of `x` are the means of its maps, of at least 3 × 3 places."""
+        maps = self.network.forward_features(x)
+        if maps.ndim != 4 or min(maps.shape[2:]) < 3:
+            return False
+        whole, mean = self._head(maps), maps.mean((2, 3))
+        return whole.shape == mean.shape and torch.allclose(whole, mean, rtol=1e-3, atol=1e-4)
+
+    def _head(self, maps: Tensor) -> Tensor:
+        return torch.as_tensor(self.network.forward_head(maps, pre_logits=True)).flatten(1)
+
+
+def _corners(maps: Tensor) -> Tensor:
+    """Means of the map's four corners: (N, D, H, W) → (N, 4, D)."""
+    height, width = map(int, maps.shape[2:])  # numbers also while a tracer looks on
+    side = height // 2 + 1, width // 2 + 1
+    return F.avg_pool2d(maps, side, (height - side[0], width - side[1])).flatten(2).transpose(1, 2)
+
+
+@torch.no_grad()
+def has_corners(model: Classify) -> bool:
+    """Whether the network's vectors of corners can be had; tried on noise."""
+    size, channels = model.preparation.size, model.preparation.channels
+    noise = torch.rand((1, channels, size, size), generator=torch.Generator().manual_seed(0))
+    with evaluating(model.network):
+        return Vectors(model.network).can_cut(noise.to(model.devices.device))
 
 
 class Frozen:
@@ -42,14 +77,16 @@ class Frozen:
 
     Attributes:
         way: what computes, for the key under which features are kept.
+        corners: whether those of corners are given, too.
 
     Args:
         model: with the network; it must not change while this is in use.
         passes: how many pictures will be asked for in all.
+        corners: give those of each picture's four corners, too; only where `has_corners`.
     """
 
-    def __init__(self, model: Classify, passes: int = 0) -> None:
-        self.model, self._vectors = model, Vectors(model.network)
+    def __init__(self, model: Classify, passes: int = 0, corners: bool = False) -> None:
+        self.model, self.corners, self._vectors = model, corners, Vectors(model.network, corners)
         here = model.devices.device.type == "cpu"
         self.way = f"openvino, {model.devices.precision}" if here and passes >= MANY and _able() else "torch"
         self._engine: Engine | None = None
@@ -57,7 +94,7 @@ class Frozen:
 
     @torch.no_grad()
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
-        """uint8 (n, size, size, C) → float16 (n, D)."""
+        """uint8 (n, size, size, C) → float16 (n, 1, D), or (n, 5, D): the whole picture, then its corners."""
         if not self._tried:
             self._engine, self._tried = self._made(pictures[:_TRIED]), True
         if self._engine is not None:
@@ -82,7 +119,7 @@ class Frozen:
             found = torch.from_numpy(_only(engine, pictures).copy())
         except AnmokError:
             return None
-        alike = torch.cosine_similarity(found.float(), self._asked(pictures).cpu(), dim=1)
+        alike = torch.cosine_similarity(found.float(), self._asked(pictures).cpu(), dim=2)
         return engine if bool((alike >= ALIKE).all()) else None
 
 

@@ -20,8 +20,8 @@ from anmok.core.errors import UsageError
 from anmok.core.task import Batches, Phase, Plan, Solve, Stage
 from anmok.core.types import Batch
 from anmok.data.loader import Loader
-from anmok.tasks.classify.features import CENTRE, features, identity_of, last_layer, views
-from anmok.tasks.classify.frozen import Frozen
+from anmok.tasks.classify.features import CENTRE, CORNERED, features, identity_of, last_layer, views
+from anmok.tasks.classify.frozen import Frozen, has_corners
 from anmok.tasks.classify.head import fit_head
 from anmok.tasks.classify.learning import Classify
 from anmok.tasks.optimizers import one_cycle
@@ -55,18 +55,24 @@ class Transfer(Classify):
     def _fit_head(self) -> Mapping[str, float]:
         assert self.recipe is not None
         identity = identity_of(self, self.pictures)
-        looks = views(self.recipe, len(self.train.rows), self.seed)
-        passes = sum(len(shown) for _, shown in looks) + (0 if self.val is None else len(self.val.rows))
-        self._asked = Frozen(self, passes)
         rows, classes = self.train.rows, np.asarray(self.train.targets)
-        parts = [features(self._asked, self.train.source, rows[shown], view, identity) for view, shown in looks]
-        targets = np.concatenate([classes[shown] for _, shown in looks])
+        corners = len(rows) <= CORNERED and has_corners(self)
+        looks = views(self.recipe, len(rows), self.seed, corners)
+        passes = sum(len(shown) for _, shown in looks) + (0 if self.val is None else len(self.val.rows))
+        self._asked = Frozen(self, passes, corners)
+        found = [features(self._asked, self.train.source, rows[shown], view, identity) for view, shown in looks]
+        vectors = np.concatenate(found)  # (N, V, D): of the whole picture first, then of its parts
+        each, dimensions = vectors.shape[1:]
+        targets = np.repeat(np.concatenate([classes[shown] for _, shown in looks]), each, axis=0)
+        parts = np.arange(len(targets)) % each > 0
         validation = None
         if self.val is not None:
-            known = features(self._asked, self.val.source, self.val.rows, CENTRE, identity)
+            known = features(self._asked, self.val.source, self.val.rows, CENTRE, identity)[:, 0]
             validation = known, np.asarray(self.val.targets)
-        loss_of = self.objective.head_loss
-        head = fit_head(np.concatenate(parts), targets, len(self.classes), validation, self.weights, loss_of)
+        head = fit_head(
+            vectors.reshape(-1, dimensions), targets, len(self.classes), validation, self.weights,
+            self.objective.head_loss, parts if corners else None,
+        )  # fmt: skip
         layer = last_layer(self.network, len(self.classes))
         with torch.no_grad():
             layer.weight.copy_(head.weight)
@@ -78,7 +84,7 @@ class Transfer(Classify):
             figures = self.objective.figures(head(seen), truths, self.recipe.balance)
         self._frozen = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
         self._frozen_figures = dict(figures)
-        return {**figures, "penalty": head.penalty}
+        return {**figures, "penalty": head.penalty, "parts": float(head.parts)}
 
     def collect(self, batches: Batches) -> tuple[np.ndarray, np.ndarray]:
         """As in `Classify`; while only the last layer has learned, from the features that it learned from: whoever
@@ -86,7 +92,7 @@ class Transfer(Classify):
         if self._asked is None or self.mirror or not isinstance(batches, Loader):
             return super().collect(batches)
         identity = identity_of(self, self.pictures)
-        known = torch.from_numpy(features(self._asked, batches.source, batches.rows, CENTRE, identity))
+        known = torch.from_numpy(features(self._asked, batches.source, batches.rows, CENTRE, identity)[:, 0])
         layer = last_layer(self.network, len(self.classes))
         with torch.no_grad():
             logits = layer(known.to(self.devices.device)).float().cpu().numpy()
