@@ -29,11 +29,11 @@ from measuring import HERE, machine, median_and_spread, write_record
 
 import anmok
 from anmok.core.classmaps import Mapper
+from anmok.core.processor import processors
 from anmok.data.samples.scenes import SEED, compose
 from anmok.engine.devices import PlainDevices
 from anmok.ship.artefact import Artefact, Manifest
 from anmok.ship.choice import careful_engine, chosen_model, engines_in_float32
-from anmok.ship.engines import processors
 from anmok.ship.graph import to_onnx
 from anmok.tasks.segment.maps import mapper
 from anmok.tasks.segment.shipping import cargo

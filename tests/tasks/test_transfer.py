@@ -190,7 +190,7 @@ def test_torch_goes_on_where_an_engine_cannot(
     def opened(*_: object) -> Engine:
         return fail(UsageError("no engine")) if fault == "refused" else engine
 
-    monkeypatch.setattr(engines, "open_engine", opened)
+    monkeypatch.setattr(engines, "openvino_engine", opened)
     found = features(Frozen(model, engines.MANY), source, np.arange(70), View("centre"), "data")
     np.testing.assert_allclose(found[:, 0], mean_colour(source.array[:, 1:9, 1:9]), atol=2e-3)
     assert engine.seen == {"another network": 4, "refused": 0, "lost": 4 + 32}[fault]

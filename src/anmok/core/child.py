@@ -24,11 +24,41 @@ _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_
 _PIPE = 1 << 20  # bytes a pipe holds, where that can be chosen
 _SET_PIPE_SIZE = 1031  # fcntl's, on Linux
 _LOOK = 0.5  # seconds between two looks at whether the parent is still there
+_UNASKED = 30.0  # seconds that children started ahead are kept for whoever may want them
+_ahead: dict[str, list[subprocess.Popen[bytes]]] = {}  # by module
 
 
 def start_child(module: str, files: Sequence[int] = ()) -> subprocess.Popen[bytes]:
     """Start `main()` of a module; its `stdin` and `stdout` are pipes. Nothing else of this process reaches it, but for
-    these open files, under the same numbers (not on Windows)."""
+    these open files, under the same numbers (not on Windows). One that was started ahead serves as well."""
+    while not files and (waiting := _ahead.get(module)):
+        with suppress(IndexError):  # another thread took the last one
+            child = waiting.pop()
+            if child.poll() is None:
+                return child
+    return _started(module, files)
+
+
+def start_ahead(module: str, count: int) -> None:
+    """Start so many children for the next calls of `start_child`, while this process does something else that has to be
+    done first: importing torch takes seconds of one processor, starting a child 0.2 to 0.4."""
+    with suppress(OSError):  # whoever wants one will be told
+        children = [_started(module) for _ in range(count)]
+        _ahead.setdefault(module, []).extend(children)
+        end = threading.Timer(_UNASKED, _end_unasked, (module, children))
+        end.daemon = True
+        end.start()
+
+
+def _end_unasked(module: str, children: Sequence[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        with suppress(ValueError):  # it was asked for
+            _ahead[module].remove(child)
+            child.kill()
+            child.communicate()
+
+
+def _started(module: str, files: Sequence[int] = ()) -> subprocess.Popen[bytes]:
     child = subprocess.Popen(
         [sys.executable, "-c", _BOOT, module, *sys.path],
         stdin=subprocess.PIPE,

@@ -28,6 +28,7 @@ import numpy as np
 from anmok.core.errors import PictureError
 from anmok.core.pictures import Decoded
 from anmok.core.preparation import Preparation
+from anmok.core.processor import processors
 from anmok.core.seen import Seen
 from anmok.core.types import Pictures
 from anmok.data.decoding_process import WorkerProcess
@@ -63,12 +64,6 @@ def decode_many(
                 yield Answer(position, found.pixels, found.notes)
 
 
-def default_workers() -> int:
-    """As many as there are processors for this process, at most 16."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(usable, 16)
-
-
 class DecodingPool:
     """Decodes in worker processes, which start with the first pictures and live until `close`.
 
@@ -76,7 +71,7 @@ class DecodingPool:
         pictures: where the pixels come from; pickled to the workers, so its class must be importable there. Stores
             that are `in_memory` are read in this process, as nothing in them needs decoding.
         preparation: how to fit what was decoded, and what to store with it; None leaves pictures as they are.
-        workers: number of processes; None takes `default_workers()`. 0 decodes in this process, without protection
+        workers: number of processes; None takes one a processor. 0 decodes in this process, without protection
             from crashes and stalls.
         timeout: seconds that one picture may take.
     """
@@ -90,7 +85,7 @@ class DecodingPool:
         timeout: float = TIMEOUT,
     ) -> None:
         self._pictures, self._preparation = pictures, preparation
-        self._count = default_workers() if workers is None else workers
+        self._count = processors() if workers is None else workers
         if getattr(pictures, "in_memory", False):
             self._count = 0
         self._workers: list[WorkerProcess] = []

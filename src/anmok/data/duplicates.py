@@ -22,9 +22,9 @@ from anmok.core.errors import PictureError
 from anmok.core.types import Dataset
 from anmok.data.alignment import SIDE, resampled
 from anmok.data.near_copies import Looks, near_copies
+from anmok.data.pixel_sources import in_parts
 
 FLAT = 3.0  # levels: a picture whose pixels vary less shows nothing to compare
-_AT_ONCE = 128  # pictures: photographs are large
 
 Progress = Callable[[int, int], None]
 
@@ -81,8 +81,8 @@ def find_equal(dataset: Dataset, source: Gathers, rows: np.ndarray) -> Duplicate
         source, rows: see `find_duplicates`.
     """
     digests: list[bytes] = []
-    for start in range(0, len(rows), _AT_ONCE):
-        digests += _digests(source.gather(rows[start : start + _AT_ONCE]))
+    for _, pixels in in_parts(source.gather, rows):
+        digests += _digests(pixels)
     again = {digest for digest, count in Counter(digests).items() if count > 1}
     flat = np.zeros(len(rows), bool)
     for at in [at for at, digest in enumerate(digests) if digest in again]:
@@ -116,13 +116,12 @@ def _look(source: Gathers, rows: np.ndarray, on_progress: Progress | None) -> Lo
     side = SIDE
     thumbnails = np.empty((len(rows), SIDE, SIDE), np.uint8)
     colours = np.empty((len(rows), 3), np.float32)
-    for start in range(0, len(rows), _AT_ONCE):
-        pixels = source.gather(rows[start : start + _AT_ONCE])
-        here, side = slice(start, start + len(pixels)), min(pixels.shape[1:3])
+    for here, pixels in in_parts(source.gather, rows):
+        side = min(pixels.shape[1:3])
         thumbnails[here] = np.rint(resampled(channel_mean(pixels), SIDE)).clip(0, 255)
         colours[here] = pixels.sum(1, dtype=np.uint32).sum(1) / math.prod(pixels.shape[1:3])
         if on_progress is not None:
-            on_progress(start + len(pixels), len(rows))
+            on_progress(here.stop, len(rows))
     return Looks(thumbnails, colours, side)
 
 
@@ -132,9 +131,8 @@ def _digests_of_alike(source: Gathers, rows: np.ndarray, looks: Looks) -> list[b
     found = [_digest(small.tobytes() + colour.tobytes()) for small, colour in looked]
     often = Counter(found)
     alike = [at for at, look in enumerate(found) if often[look] > 1]
-    for start in range(0, len(alike), _AT_ONCE):
-        part = alike[start : start + _AT_ONCE]
-        for at, digest in zip(part, _digests(source.gather(rows[part])), strict=True):
+    for here, pixels in in_parts(source.gather, rows[alike]):
+        for at, digest in zip(alike[here], _digests(pixels), strict=True):
             found[at] = digest
     return found
 

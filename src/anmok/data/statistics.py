@@ -15,11 +15,11 @@ from anmok.core.colour import channel_mean
 from anmok.core.errors import PictureError
 from anmok.core.types import Dataset
 from anmok.data.duplicates import FLAT, Gathers
+from anmok.data.pixel_sources import in_parts
 
 MOST_SIZES = 5000  # files whose headers are read for their size; evenly spread where there are more
 DARK, BRIGHT = 12.0, 243.0  # mean levels of 255 beyond which little is to be seen
 BLURRED = 0.02  # share of the middle sharpness below which a picture stands out
-_AT_ONCE = 256
 _QUANTILES = {"least": 0.0, "low": 0.05, "middle": 0.5, "high": 0.95, "most": 1.0}
 
 
@@ -77,9 +77,8 @@ class Statistics:
 def measure_pictures(dataset: Dataset, source: Gathers, rows: np.ndarray) -> Statistics:
     """Statistics of decoded pictures: entry k of the data set is row `rows[k]` of the source."""
     brightness, contrast, sharpness = (np.zeros(len(rows), np.float32) for _ in range(3))
-    for start in range(0, len(rows), _AT_ONCE):
-        here = slice(start, start + _AT_ONCE)
-        grey = channel_mean(source.gather(rows[here]))
+    for here, pixels in in_parts(source.gather, rows):
+        grey = channel_mean(pixels)
         brightness[here], contrast[here] = grey.mean((1, 2)), grey.std((1, 2))
         inner = grey[:, 1:-1, 1:-1]
         around = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]

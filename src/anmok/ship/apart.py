@@ -19,7 +19,7 @@ import struct
 import subprocess
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import IO, Any
@@ -72,19 +72,27 @@ class Apart:
     """An `Engine` that computes in a child process, which lives as long as this object.
 
     Args:
-        maker: of the engine, `module:function`, called there with `graph` and `precision`.
+        maker: of the engine, `module:function`, called there with the graph and `precision`.
+        graph: or what makes it here, while the process starts.
+        first: called there meanwhile, `module:function` too; what it imports will be needed.
 
     Raises:
         UsageError, ArtefactError: as the maker raises them.
         EngineLostError: the process does not start.
     """
 
-    def __init__(self, maker: str, graph: Graph, precision: str) -> None:
+    def __init__(
+        self, maker: str, graph: Graph | Callable[[], Graph], precision: str, first: str | None = None
+    ) -> None:
         self._lock = threading.Lock()  # one question at a time
         self._room = Room.new()
         self._process = start_child(__name__, [self._room.number] if self._room else [])
         weakref.finalize(self, _end, self._process, self._room)
-        members = {name: np.frombuffer(content, np.uint8) for name, content in graph.members().items()}
+        assert self._process.stdin is not None
+        with suppress(OSError):  # then the next message says so
+            _send(self._process.stdin, {"first": first}, {})
+        made = graph if isinstance(graph, Graph) else graph()
+        members = {name: np.frombuffer(content, np.uint8) for name, content in made.members().items()}
         told, _ = self._asked(
             {"maker": maker, "precision": precision, "room": self._room and self._room.number}, members
         )
@@ -121,11 +129,14 @@ def main() -> None:
     """The child: make the engine ready, then answer until standard input ends."""
     requests, answers = private_pipes()
     die_with_parent()
+    first = _receive(requests)[0]["first"]
+    if first is not None:
+        with suppress(ImportError):  # the maker will say so
+            _named(first)()
     note, members = _receive(requests)
     parts = {name: members[name].tobytes() if name in members else None for name in (ONNX_GRAPH, IR_GRAPH, IR_WEIGHTS)}
-    module, _, function = str(note["maker"]).partition(":")
     try:
-        engine = getattr(import_module(module), function)(Graph(*parts.values()), note["precision"])
+        engine = _named(note["maker"])(Graph(*parts.values()), note["precision"])
     except (AnmokError, ImportError) as error:
         _send(answers, {"refused": getattr(error, "what", str(error)), "kind": type(error).__name__}, {})
         return
@@ -135,6 +146,11 @@ def main() -> None:
         while True:
             _, asked = _receive(requests)
             _send(answers, {}, engine.run(asked), room)
+
+
+def _named(function: str) -> Callable[..., Any]:
+    module, _, name = function.partition(":")
+    return getattr(import_module(module), name)  # type: ignore[no-any-return]
 
 
 def _send(pipe: IO[bytes], note: Mapping[str, Any], arrays: Mapping[str, np.ndarray], room: Room | None = None) -> None:

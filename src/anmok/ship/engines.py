@@ -16,25 +16,23 @@ how many. (The answers were the same to the bit.)
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext, suppress
-from functools import cache
+from contextlib import nullcontext
 from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
 
 from anmok.core.errors import ArtefactError, UsageError
+from anmok.core.processor import has_amx, processors
 from anmok.ship.apart import Apart
 from anmok.ship.artefact import Graph
 from anmok.ship.edges import in_three
 
 PIECE = 3 * 224 * 224  # values of a picture of the usual size
-_MOST = 16  # processors used: each holds a piece's maps
 Inputs = Mapping[str, np.ndarray]
 Outputs = Mapping[str, np.ndarray]
 
@@ -103,8 +101,9 @@ def onnxruntime_engine(graph: Graph, precision: str = "float32") -> Engine:
     return InPieces(lambda piece: session.run(None, dict(piece)), names, "ONNX Runtime, float32", 1 if has_amx() else 2)
 
 
-def openvino_engine(graph: Graph, precision: str = "float32") -> Engine:
-    """OpenVINO on the CPU: float32, or bf16 in a process of its own (`anmok.ship.apart` says why).
+def openvino_engine(graph: Graph | Callable[[], Graph], precision: str = "float32") -> Engine:
+    """OpenVINO on the CPU: float32, or bf16 in a process of its own (`anmok.ship.apart` says why), which starts while
+    the graph is made, where that is still to be done.
 
     Raises:
         UsageError: another precision, or bf16 on a processor without it.
@@ -112,8 +111,10 @@ def openvino_engine(graph: Graph, precision: str = "float32") -> Engine:
     """
     if precision not in ("float32", "bf16"):
         raise UsageError("OpenVINO computes in float32 or bf16 here", got=precision, allowed="float32, bf16")
-    here = openvino_here
-    return here(graph, precision) if precision == "float32" else Apart(f"{__name__}:{here.__name__}", graph, precision)
+    if precision == "float32":
+        return openvino_here(graph if isinstance(graph, Graph) else graph(), precision)
+    here, first = (f"{__name__}:{function.__name__}" for function in (openvino_here, openvino_module))
+    return Apart(here, graph, precision, first)
 
 
 def openvino_here(graph: Graph, precision: str) -> Engine:
@@ -184,27 +185,6 @@ def open_engine(graph: Graph, name: str | None = None, precision: str = "float32
         wanted = name or " or ".join(able)
         raise UsageError(f"this model needs {wanted}, which is not installed", fix=f"pip install {name or able[0]}")
     return ENGINES[here[0]](graph, precision)
-
-
-def processors() -> int:
-    """Processors that engines use: those of this process, up to a bound."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(usable, _MOST)
-
-
-def has_amx() -> bool:
-    """Whether the processor has units for products of matrices (Linux on x86-64 tells)."""
-    return "amx_tile" in processor_fact("flags").split()
-
-
-@cache
-def processor_fact(name: str) -> str:
-    """What Linux tells of the first processor under "flags" or "model name"; empty where it does not."""
-    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
-        for line in lines:
-            if line.startswith(name):
-                return line.partition(":")[2].strip()
-    return ""
 
 
 def _unusable(engine: str, error: Exception) -> ArtefactError:

@@ -14,13 +14,13 @@ import numpy as np
 
 from anmok.core.seeds import numpy_generator
 from anmok.data.augment import Augment
+from anmok.data.pixel_sources import in_parts
 from anmok.metrics.proportion import Interval, share
 
 SIDE = 14  # pixels: enough to tell a 6 from its mirror image
 KNOWN, ASKED, NEIGHBOURS = 4000, 1000, 5
 KNOWS = 0.5  # of what could be known beyond naming the commonest class: less, and the neighbours are not believed
 KEEPS = 0.6  # share of what is known of pictures as they are that must still be known of moved ones
-_AT_ONCE = 128  # pictures
 Vectors = Callable[[np.ndarray], np.ndarray]
 Move = Callable[[np.ndarray, int], np.ndarray]
 """(pictures uint8 (n, S, S, C), which part of all pictures they are) → the same pictures, moved."""
@@ -134,8 +134,7 @@ def _seen(
 ) -> dict[str, np.ndarray]:
     """What is compared of pictures after each move, (n, D): in parts, since photographs are large."""
     parts: dict[str, list[np.ndarray]] = {move: [] for move in moves}
-    for part, start in enumerate(range(0, len(rows), _AT_ONCE)):
-        pixels = gather(rows[start : start + _AT_ONCE])
+    for part, (_, pixels) in enumerate(in_parts(gather, rows)):
         for move, changed in moves.items():
             parts[move].append(vectors(changed(pixels, part)))
     return {move: _unit(np.concatenate(found)) for move, found in parts.items()}

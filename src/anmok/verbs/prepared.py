@@ -24,6 +24,7 @@ from anmok.core.errors import AnmokError, UnwrittenError
 from anmok.core.files import write_json
 from anmok.core.pictures import RULES, Decoded
 from anmok.core.preparation import Preparation
+from anmok.core.processor import processor_fact, processors
 from anmok.core.resizing import RESIZER
 from anmok.core.seen import Seen
 from anmok.core.types import Pictures, Prediction
@@ -32,7 +33,6 @@ from anmok.data.places import cache_folder
 from anmok.ship.artefact import Artefact, read_artefact, write_artefact
 from anmok.ship.choice import Choice, careful_engine, choose, chosen_model, engines_in_float32
 from anmok.ship.container import SUFFIX
-from anmok.ship.engines import processor_fact, processors
 from anmok.ship.runtime import Model, load_model
 from anmok.verbs.shipped import shipped_answers
 

@@ -15,6 +15,7 @@ from anmok.core.ahead import answers_ahead
 from anmok.core.asking import in_order, refused
 from anmok.core.errors import PictureError
 from anmok.core.pictures import Decoded
+from anmok.core.processor import processors
 from anmok.core.seen import Seen
 from anmok.core.types import Pictures, Prediction
 from anmok.data.decoding import DecodingPool
@@ -23,7 +24,7 @@ from anmok.data.whole_pictures import whole_pictures
 from anmok.ship.answers import Asked
 from anmok.ship.careful import mended
 from anmok.ship.container import SUFFIX
-from anmok.ship.engines import Outputs, processors
+from anmok.ship.engines import Outputs
 from anmok.ship.runtime import Model
 from anmok.verbs.places import answers_for
 

@@ -7,6 +7,7 @@ from how many pictures are asked for, never from a clock, so that a run can be h
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from anmok.core.errors import AnmokError
 from anmok.core.modes import evaluating
 from anmok.core.types import Batch
 from anmok.ship.artefact import INPUT
-from anmok.ship.engines import Engine, installed, open_engine
+from anmok.ship.engines import Engine, installed, openvino_engine
 from anmok.ship.graph import to_onnx
 from anmok.tasks.classify.learning import Classify
 
@@ -114,8 +115,8 @@ class Frozen:
     def _made(self, pictures: np.ndarray) -> Engine | None:
         """The engine, if it can compute this network and its features are torch's."""
         try:
-            graph = to_onnx(self._vectors, self.model.preparation, ("vectors",))
-            engine = open_engine(graph, "openvino", self.model.devices.precision)
+            graph = partial(to_onnx, self._vectors, self.model.preparation, ("vectors",))
+            engine = openvino_engine(graph, self.model.devices.precision)
             found = torch.from_numpy(_only(engine, pictures).copy())
         except AnmokError:
             return None

@@ -89,10 +89,11 @@ def fit_head(
         other = judge.chosen(richer.sample(), PENALTIES, None, _WORSE)
         if other.best.loss < found.best.loss:
             fit, found = richer, other
+    solution = fit.minimum(found.best.penalty, found.solution, _CLOSELY)
     if len(fit.x) > SAMPLE:  # the more there is to learn from, the less need to hold back
         weaker = PENALTIES[PENALTIES.index(found.best.penalty) :]
-        found = judge.chosen(fit, weaker, found.solution, 1)
-    solution = fit.minimum(found.best.penalty, found.solution, _CLOSELY)
+        found = judge.chosen(fit, weaker, solution, 1)
+        solution = fit.minimum(found.best.penalty, found.solution, _CLOSELY)
     head = fit.head(found.best.penalty, solution)
     return replace(head, tried=found.tried, parts=parts is not None and len(fit.x) == len(features))
 
