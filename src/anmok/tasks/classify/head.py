@@ -23,6 +23,7 @@ SAMPLE = 2000  # features for which a penalty is looked for first
 Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 """(logits, targets, weights of the classes) → mean, to be minimised; convex in the logits."""
 _WORSE = 2  # penalties in a row that must be worse before weaker ones are not tried
+_GROUPS = 50  # of validation pictures, whose losses tell how far chance goes
 _ROUGHLY, _CLOSELY = 3e-4, 1e-5  # largest slope of the loss at what is taken for its minimum
 
 
@@ -74,8 +75,8 @@ def fit_head(
         classes: how many there are.
         validation: features and targets by whose loss λ is chosen.
         weights: of each class in the loss; None: all count alike.
-        parts: bool (N,), which features are of parts of pictures. A part may not show what makes the whole's class, so
-            these are learned from only where validation is the better for it.
+        parts: bool (N,), which features are of parts of pictures. A part may not show what makes the whole's class:
+            where validation is the worse for them, by more than chance, they are left out.
     """
     balance = None if weights is None else torch.tensor(weights, dtype=torch.float32)
     whole = slice(None) if parts is None else ~parts
@@ -83,17 +84,14 @@ def fit_head(
     if validation is None:
         return fit.head(UNSEEN, fit.minimum(UNSEEN, None, _CLOSELY))
     judge = _Judge(torch.from_numpy(validation[0]), torch.from_numpy(validation[1]), balance, loss_of)
-    found = judge.chosen(fit.sample(), PENALTIES, None, _WORSE)
+    found = judge.searched(fit)
     if parts is not None:
         richer = _Problem.of(features, targets, classes, balance, loss_of)
-        other = judge.chosen(richer.sample(), PENALTIES, None, _WORSE)
-        if other.best.loss < found.best.loss:
+        other = judge.searched(richer)
+        heads = [one.head(way.best.penalty, way.solution) for one, way in ((fit, found), (richer, other))]
+        if not judge.prefers(*heads):
             fit, found = richer, other
     solution = fit.minimum(found.best.penalty, found.solution, _CLOSELY)
-    if len(fit.x) > SAMPLE:  # the more there is to learn from, the less need to hold back
-        weaker = PENALTIES[PENALTIES.index(found.best.penalty) :]
-        found = judge.chosen(fit, weaker, solution, 1)
-        solution = fit.minimum(found.best.penalty, found.solution, _CLOSELY)
     head = fit.head(found.best.penalty, solution)
     return replace(head, tried=found.tried, parts=parts is not None and len(fit.x) == len(features))
 
@@ -147,10 +145,12 @@ class _Problem:
         return Head(weight, solution[:, -1] - weight @ self.mean, penalty)
 
 
-class _Chosen(NamedTuple):
-    best: Tried
-    solution: Tensor  # roughly
+class _Found(NamedTuple):
+    """Penalties tried, the best of them, and roughly its minimum."""
+
     tried: tuple[Tried, ...]
+    best: Tried
+    solution: Tensor
 
 
 @dataclass(frozen=True)
@@ -162,23 +162,39 @@ class _Judge:
     balance: Tensor | None
     loss_of: Loss
 
-    def chosen(self, fit: _Problem, penalties: Sequence[float], start: Tensor | None, worse: int) -> _Chosen:
-        """The best of `penalties`, tried in turn until so many in a row are worse than the best."""
+    def searched(self, fit: _Problem) -> _Found:
+        """The best penalty: sought in a sample first, then, from there on, among all features."""
+        found = self._tried(fit.sample(), PENALTIES, None, _WORSE)
+        if len(fit.x) > SAMPLE:  # the more there is to learn from, the less need to hold back
+            weaker = PENALTIES[PENALTIES.index(found.best.penalty) :]
+            found = self._tried(fit, weaker, found.solution, 1)
+        return found
+
+    def _tried(self, fit: _Problem, penalties: Sequence[float], start: Tensor | None, worse: int) -> _Found:
+        """Penalties in turn, until so many in a row are worse than the best."""
         tried: list[Tried] = []
         best, solution = None, start
         for penalty in penalties:
             solution = fit.minimum(penalty, solution, _ROUGHLY)
-            tried.append(self.tried(fit.head(penalty, solution)))
+            tried.append(self._figures(fit.head(penalty, solution)))
             if best is None or tried[-1].loss < best[0].loss:
                 best = tried[-1], solution
             elif len(tried) > worse and all(one.loss > best[0].loss for one in tried[-worse:]):
                 break
         assert best is not None
-        return _Chosen(*best, tuple(tried))
+        return _Found(tuple(tried), *best)
 
-    def tried(self, head: Head) -> Tried:
-        """How well it does."""
+    def prefers(self, one: Head, other: Head) -> bool:
+        """Whether the loss of `one` is the smaller by more than chance: twice its standard error over groups."""
+        groups = min(_GROUPS, len(self.features))
+        parts = [slice(first, None, groups) for first in range(groups)]
+        more = torch.stack([self._loss(other, part) - self._loss(one, part) for part in parts])
+        return bool(more.mean() > 2 * more.std() / groups**0.5)
+
+    def _figures(self, head: Head) -> Tried:
         logits = head(self.features)
-        loss = self.loss_of(logits, self.truth, self.balance).item()
         right = logits.argmax(1) == self.truth if self.truth.ndim == 1 else (logits > 0) == (self.truth > 0.5)
-        return Tried(head.penalty, loss, right.float().mean().item())
+        return Tried(head.penalty, self._loss(head, slice(None)).item(), right.float().mean().item())
+
+    def _loss(self, head: Head, part: slice) -> Tensor:
+        return self.loss_of(head(self.features[part]), self.truth[part], self.balance)
