@@ -37,6 +37,37 @@ def test_it_answers_as_here_and_ends_with_its_object(artefact, pixels):
     assert process.poll() is not None
 
 
+def test_a_graph_is_made_here_while_the_process_imports_what_it_will_need(artefact, pixels):
+    made = []
+
+    def make():
+        made.append(True)
+        return artefact.graph
+
+    here = onnxruntime_engine(artefact.graph)
+    for first in ("anmok.ship.engines:installed", "no.such.module:function", None):
+        apart = Apart(MAKER, make, "float32", first=first)
+        assert np.array_equal(apart.run({INPUT: pixels})["logits"], here.run({INPUT: pixels})["logits"])
+    assert len(made) == 3
+
+
+def test_where_the_graph_cannot_be_made_the_process_ends(monkeypatch):
+    started = []
+
+    def start(*of):
+        started.append(child.start_child(*of))
+        return started[-1]
+
+    def make():
+        raise UsageError("cannot be expressed")
+
+    monkeypatch.setattr("anmok.ship.apart.start_child", start)
+    with pytest.raises(UsageError, match="cannot be expressed"):
+        Apart(MAKER, make, "float32")
+    gc.collect()
+    assert started[0].poll() is not None
+
+
 @pytest.mark.parametrize("large", [0, 1 << 40], ids=["in shared memory", "by pipe"])
 def test_outputs_come_back_either_way_and_stay(artefact, pixels, monkeypatch, large):
     """An answer is not overwritten by the next one, which may be larger or smaller."""

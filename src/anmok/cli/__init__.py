@@ -7,8 +7,6 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
-from itertools import islice
 
 SHIPPED = ".anmok"  # what the name of a shipped model ends with
 COMMANDS = {
@@ -23,10 +21,6 @@ COMMANDS = {
     "generate": "draw pictures from seeds: grids, walks, truncations, mixed styles",
     "export": "one file that answers without torch, written only if its answers equal the run's",
 }
-
-_DECODING = ("train", "eval", "check")  # commands that decode folders of pictures, once torch is imported
-_PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-_DEEP, _LOOKED_AT = 3, 50  # folders in each other, names in each
 
 # Python looks for cycles after every 700 new objects, and now and then among all there are. PyTorch and a table of
 # 70,000 pictures are a million objects that stay: looking through them took a second of a short run, and another at its
@@ -71,37 +65,13 @@ def _run(arguments: list[str]) -> int:
         code = light.predict(arguments[1:])
         if code is not None:
             return code
-    _expect_pictures(arguments)
     try:
+        from anmok.cli.ahead import expect_pictures
+
+        expect_pictures(arguments)
         from anmok.cli.parser import parse_and_run
     except ModuleNotFoundError as error:  # the small distribution, `anmok-runtime`, has no other command
         from anmok.cli import light
 
         return light.explain(arguments, error)
     return parse_and_run(arguments)
-
-
-def _expect_pictures(arguments: list[str]) -> None:
-    """Start the workers that will decode where the command is likely to want them: importing torch takes seconds of one
-    processor, starting workers a third of one on another."""
-    if arguments[:1] and arguments[0] in _DECODING and any(map(_holds_pictures, arguments[1:])):
-        from anmok.core.child import start_ahead
-        from anmok.core.processor import processors
-
-        if processors() > 1:
-            start_ahead("anmok.data.decoding_worker", processors())
-
-
-def _holds_pictures(word: str) -> bool:
-    """Whether this is a folder with pictures, or with folders of pictures; a guess by the first names will do."""
-    folder: str | None = word if not word.startswith("-") else None
-    for _ in range(_DEEP):
-        if folder is None or not os.path.isdir(folder):  # noqa: PTH112
-            return False
-        with suppress(OSError), os.scandir(folder) as items:
-            folder = None
-            for item in islice(items, _LOOKED_AT):
-                if item.name.lower().endswith(_PICTURES):
-                    return True
-                folder = item.path if item.is_dir() else folder
-    return False

@@ -31,6 +31,7 @@ _EXTENSIONS = {
     "WEBP": {".webp"},
     "PPM": {".ppm", ".pgm", ".pbm", ".pnm", ".pfm"},
 }
+PICTURE_SUFFIXES: frozenset[str] = frozenset().union(*_EXTENSIONS.values())
 
 _STRANGERS = {
     b"8BPS": "a Photoshop document",

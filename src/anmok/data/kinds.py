@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from anmok.core import magic
+from anmok.core.magic import PICTURE_SUFFIXES
 from anmok.core.types import Quarantined, Skipped
 from anmok.data.walk import Tree, readable
 
-PICTURE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp", ".mpo"}
-    | {".ppm", ".pgm", ".pbm", ".pnm", ".pfm"}
-)
 FOREIGN_SUFFIXES = frozenset(
     {
         ".heic",

@@ -6,6 +6,7 @@ import copy
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -83,13 +84,15 @@ def to_onnx(
                 return Graph(onnx=_captured(module, example, outputs))
             except Exception as second:
                 raise UsageError(
-                    "this network cannot be expressed as ONNX", got=_first_line(second),
-                    fix=f"a network without steps that depend on the data ({_first_line(first)})",
+                    "this network cannot be expressed as ONNX", got=_reason(second),
+                    fix=f"a network without steps that depend on the data ({_reason(first)})",
                 ) from second  # fmt: skip
 
 
 def _traced(module: nn.Module, example: Mapping[str, Tensor], outputs: Sequence[str]) -> bytes:
     module(*example.values())  # what is imported only where it is used must not be while the tracer looks on
+    with suppress(AttributeError):  # a graph that cannot be expressed is printed whole: not among our answers
+        torch._C._jit_set_onnx_log_output_stream("stderr")
     file: Any = BytesIO()
     axes = {name: {0: "batch"} for name in (*example, *outputs)}
     axes |= {name: {0: "batch", 1: name} for name in example if name != INPUT}
@@ -109,7 +112,10 @@ def _captured(module: nn.Module, example: Mapping[str, Tensor], outputs: Sequenc
     return bytes(program.model_proto.SerializeToString())
 
 
-def _first_line(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
+    """What went wrong in the first place, in a line: exporters wrap it in advice to those who develop them."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     words = next(iter(str(error).strip().splitlines()), "")
     return f"{type(error).__name__}: {words[:200]}"
 

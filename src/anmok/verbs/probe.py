@@ -13,7 +13,7 @@ from anmok.data.cache import fingerprint
 from anmok.data.load import load_data
 from anmok.engine.devices import choose
 from anmok.metrics.proportion import Interval, share
-from anmok.tasks.classify.features import CENTRE, features, identity_of
+from anmok.tasks.classify.features import CENTRE, features
 from anmok.tasks.classify.frozen import Frozen
 from anmok.tasks.classify.head import fit_head
 from anmok.tasks.classify.learning import Classify
@@ -58,9 +58,9 @@ def probe(
         devices = choose("auto")
         devices.place(network)
         model = Classify(network, dataset.classes, decoded.preparation, devices)
-        identity = identity_of(model, fingerprint(dataset, decoded.preparation))
+        data = fingerprint(dataset, decoded.preparation)
         frozen = Frozen(model, len(decoded.rows))
-        x = features(frozen, decoded.source, decoded.rows, CENTRE, identity)[:, 0]
+        x = features(frozen, decoded.source, decoded.rows, CENTRE, data)[:, 0]
         y = np.array([entry.target for entry in dataset.entries], np.int64)
         found[name] = share(_hits(x, y, folds, len(dataset.classes)), len(y))
     return found

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from anmok.core.errors import UsageError, nearest
+from anmok.core.magic import PICTURE_SUFFIXES
 from anmok.data.formats._finder import Finder, NotFound
 from anmok.data.formats._labels import MARKS, mark_columns
 from anmok.data.formats._text_table import Row
-from anmok.data.kinds import FOREIGN_SUFFIXES, PICTURE_SUFFIXES
+from anmok.data.kinds import FOREIGN_SUFFIXES
 from anmok.data.names import split_named
 from anmok.data.source import ReadOptions
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from anmok.core.errors import DataError
+from anmok.core.magic import PICTURE_SUFFIXES
 from anmok.core.registry import register
 from anmok.core.types import Dataset, Entry
 from anmok.data.formats._words import split_in_path
-from anmok.data.kinds import FOREIGN_SUFFIXES, PICTURE_SUFFIXES, looks_like_picture
+from anmok.data.kinds import FOREIGN_SUFFIXES, looks_like_picture
 from anmok.data.names import split_named
 from anmok.data.source import Recognition, Source
 from anmok.data.stores import FilePictures

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from anmok.core.errors import DataError
+from anmok.core.magic import PICTURE_SUFFIXES
 from anmok.core.registry import register
 from anmok.core.types import Dataset, Entry, FileAccount, Skipped
 from anmok.data.formats._idx_file import IdxHeader, read_header, read_idx, sniff
-from anmok.data.kinds import FOREIGN_SUFFIXES, OTHER_SUFFIXES, PICTURE_SUFFIXES
+from anmok.data.kinds import FOREIGN_SUFFIXES, OTHER_SUFFIXES
 from anmok.data.known import known_classes
 from anmok.data.names import split_in_file_name
 from anmok.data.source import Recognition, Source

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
 from anmok.core.ahead import answers_ahead
 from anmok.core.files import whole_file
@@ -22,7 +19,6 @@ from anmok.data.augment import Augment
 from anmok.data.cache_folder import cache_folder
 from anmok.data.loader import Source
 from anmok.tasks.classify.frozen import Frozen
-from anmok.tasks.classify.learning import Classify
 
 AT_ONCE = 32  # pictures
 PASSES = 1000  # augmented views are drawn in all …
@@ -66,7 +62,7 @@ def views(recipe: Any, pictures: int, seed: int, corners: bool) -> list[tuple[Vi
     return found
 
 
-def features(frozen: Frozen, source: Source, rows: np.ndarray, view: View, identity: str) -> np.ndarray:
+def features(frozen: Frozen, source: Source, rows: np.ndarray, view: View, data: str) -> np.ndarray:
     """The vectors before the last layer for each picture of `rows`: float32 (N, V, D), from the cache where they are
     known. V is 1, or 5 where corners are asked for and the network has them: of the whole picture, then of its corners.
 
@@ -75,9 +71,10 @@ def features(frozen: Frozen, source: Source, rows: np.ndarray, view: View, ident
         source: stored pictures by row.
         rows: whose.
         view: how to look at them.
-        identity: of the pictures, the network's weights and what goes before it, see `identity_of`.
+        data: identity of the pictures.
     """
-    asked = [identity, frozen.way, frozen.corners, view.name, view.seed, view.augment and view.augment.to_json()]
+    asked = [data, frozen.identity, frozen.way, frozen.corners]
+    asked += [view.name, view.seed, view.augment and view.augment.to_json()]
     told = json.dumps(asked, sort_keys=True)
     key = hashlib.sha256(told.encode() + np.asarray(rows, np.int64).tobytes()).hexdigest()[:32]
     path = cache_folder() / "features" / f"{key}.npy"
@@ -86,20 +83,6 @@ def features(frozen: Frozen, source: Source, rows: np.ndarray, view: View, ident
         known = _computed(frozen, source, rows, view)
         _keep(path, known)
     return known.astype(np.float32)
-
-
-def identity_of(model: Classify, data: str) -> str:
-    """Digest of what decides a frozen network's features: the data's identity, the preparation, the weights that come
-    before the last layer."""
-    last = last_layer(model.network, len(model.classes))
-    (after,) = (f"{name}." for name, layer in model.network.named_modules() if layer is last)
-    digest = hashlib.sha256(f"{data} {json.dumps(model.preparation.to_json())} {model.devices.precision}".encode())
-    for name, tensor in sorted(model.network.state_dict().items()):
-        if name.startswith(after):
-            continue
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
 
 
 def _computed(frozen: Frozen, source: Source, rows: np.ndarray, view: View) -> np.ndarray:
@@ -128,9 +111,3 @@ def _keep(path: Path, found: np.ndarray) -> None:
             np.save(file, found, allow_pickle=False)
     except OSError:
         return
-
-
-def last_layer(network: nn.Module, classes: int) -> nn.Linear:
-    """The dense layer that ends in one output a class."""
-    layers: Sequence[nn.Module] = list(network.modules())
-    return next(layer for layer in reversed(layers) if isinstance(layer, nn.Linear) and layer.out_features == classes)

@@ -7,6 +7,9 @@ from how many pictures are asked for, never from a clock, so that a run can be h
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -73,12 +76,33 @@ def has_corners(model: Classify) -> bool:
         return Vectors(model.network).can_cut(noise.to(model.devices.device))
 
 
+def identity_of(model: Classify) -> str:
+    """Digest of what decides a frozen network's features of a picture: the preparation, the precision, the weights that
+    come before the last layer."""
+    last = last_layer(model.network, len(model.classes))
+    (after,) = (f"{name}." for name, layer in model.network.named_modules() if layer is last)
+    digest = hashlib.sha256(f"{json.dumps(model.preparation.to_json())} {model.devices.precision}".encode())
+    for name, tensor in sorted(model.network.state_dict().items()):
+        if name.startswith(after):
+            continue
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def last_layer(network: nn.Module, classes: int) -> nn.Linear:
+    """The dense layer that ends in one output a class."""
+    layers: Sequence[nn.Module] = list(network.modules())
+    return next(layer for layer in reversed(layers) if isinstance(layer, nn.Linear) and layer.out_features == classes)
+
+
 class Frozen:
     """Pictures → features.
 
     Attributes:
         way: what computes, for the key under which features are kept.
         corners: whether those of corners are given, too.
+        identity: see `identity_of`.
 
     Args:
         model: with the network; it must not change while this is in use.
@@ -90,6 +114,7 @@ class Frozen:
         self.model, self.corners, self._vectors = model, corners, Vectors(model.network, corners)
         here = model.devices.device.type == "cpu"
         self.way = f"openvino, {model.devices.precision}" if here and passes >= MANY and _able() else "torch"
+        self.identity = identity_of(model)
         self._engine: Engine | None = None
         self._tried = self.way == "torch"
 

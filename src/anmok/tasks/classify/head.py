@@ -85,15 +85,12 @@ def fit_head(
         return fit.head(UNSEEN, fit.minimum(UNSEEN, None, _CLOSELY))
     judge = _Judge(torch.from_numpy(validation[0]), torch.from_numpy(validation[1]), balance, loss_of)
     found = judge.searched(fit)
-    if parts is not None:
-        richer = _Problem.of(features, targets, classes, balance, loss_of)
-        other = judge.searched(richer)
-        heads = [one.head(way.best.penalty, way.solution) for one, way in ((fit, found), (richer, other))]
-        if not judge.prefers(*heads):
-            fit, found = richer, other
-    solution = fit.minimum(found.best.penalty, found.solution, _CLOSELY)
-    head = fit.head(found.best.penalty, solution)
-    return replace(head, tried=found.tried, parts=parts is not None and len(fit.x) == len(features))
+    if parts is None:
+        return found.closely()
+    with_parts = judge.searched(_Problem.of(features, targets, classes, balance, loss_of))
+    if judge.prefers(found.roughly(), with_parts.roughly()):
+        return found.closely()
+    return replace(with_parts.closely(), parts=True)
 
 
 @dataclass(frozen=True)
@@ -146,11 +143,21 @@ class _Problem:
 
 
 class _Found(NamedTuple):
-    """Penalties tried, the best of them, and roughly its minimum."""
+    """Penalties tried for a problem, the best of them, and roughly its minimum."""
 
+    fit: _Problem
     tried: tuple[Tried, ...]
     best: Tried
     solution: Tensor
+
+    def roughly(self) -> Head:
+        """What was judged."""
+        return self.fit.head(self.best.penalty, self.solution)
+
+    def closely(self) -> Head:
+        """The same penalty's minimum."""
+        solution = self.fit.minimum(self.best.penalty, self.solution, _CLOSELY)
+        return replace(self.fit.head(self.best.penalty, solution), tried=self.tried)
 
 
 @dataclass(frozen=True)
@@ -182,7 +189,7 @@ class _Judge:
             elif len(tried) > worse and all(one.loss > best[0].loss for one in tried[-worse:]):
                 break
         assert best is not None
-        return _Found(tuple(tried), *best)
+        return _Found(fit, tuple(tried), *best)
 
     def prefers(self, one: Head, other: Head) -> bool:
         """Whether the loss of `one` is the smaller by more than chance: twice its standard error over groups."""

@@ -20,8 +20,8 @@ from anmok.core.errors import UsageError
 from anmok.core.task import Batches, Phase, Plan, Solve, Stage
 from anmok.core.types import Batch
 from anmok.data.loader import Loader
-from anmok.tasks.classify.features import CENTRE, CORNERED, features, identity_of, last_layer, views
-from anmok.tasks.classify.frozen import Frozen, has_corners
+from anmok.tasks.classify.features import CENTRE, CORNERED, features, views
+from anmok.tasks.classify.frozen import Frozen, has_corners, last_layer
 from anmok.tasks.classify.head import fit_head
 from anmok.tasks.classify.learning import Classify
 from anmok.tasks.optimizers import one_cycle
@@ -54,24 +54,15 @@ class Transfer(Classify):
 
     def _fit_head(self) -> Mapping[str, float]:
         assert self.recipe is not None
-        identity = identity_of(self, self.pictures)
-        rows, classes = self.train.rows, np.asarray(self.train.targets)
-        corners = len(rows) <= CORNERED and has_corners(self)
-        looks = views(self.recipe, len(rows), self.seed, corners)
-        passes = sum(len(shown) for _, shown in looks) + (0 if self.val is None else len(self.val.rows))
-        self._asked = Frozen(self, passes, corners)
-        found = [features(self._asked, self.train.source, rows[shown], view, identity) for view, shown in looks]
-        vectors = np.concatenate(found)  # (N, V, D): of the whole picture first, then of its parts
-        each, dimensions = vectors.shape[1:]
-        targets = np.repeat(np.concatenate([classes[shown] for _, shown in looks]), each, axis=0)
-        parts = np.arange(len(targets)) % each > 0
+        vectors, targets = self._seen()
+        _, each, dimensions = vectors.shape
+        parts = np.tile(np.arange(each) > 0, len(vectors)) if each > 1 else None
         validation = None
         if self.val is not None:
-            known = features(self._asked, self.val.source, self.val.rows, CENTRE, identity)[:, 0]
-            validation = known, np.asarray(self.val.targets)
+            validation = self._centres(self.val), np.asarray(self.val.targets)
         head = fit_head(
-            vectors.reshape(-1, dimensions), targets, len(self.classes), validation, self.weights,
-            self.objective.head_loss, parts if corners else None,
+            vectors.reshape(-1, dimensions), np.repeat(targets, each, axis=0), len(self.classes), validation,
+            self.weights, self.objective.head_loss, parts,
         )  # fmt: skip
         layer = last_layer(self.network, len(self.classes))
         with torch.no_grad():
@@ -80,20 +71,35 @@ class Transfer(Classify):
                 layer.bias.copy_(head.bias)
         figures: Mapping[str, float] = {}
         if validation is not None:  # as `evaluate` would find it, without asking the network again
-            seen, truths = map(torch.from_numpy, validation)
-            figures = self.objective.figures(head(seen), truths, self.recipe.balance)
+            known, truths = map(torch.from_numpy, validation)
+            figures = self.objective.figures(head(known), truths, self.recipe.balance)
         self._frozen = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
         self._frozen_figures = dict(figures)
         return {**figures, "penalty": head.penalty, "parts": float(head.parts)}
+
+    def _seen(self) -> tuple[np.ndarray, np.ndarray]:
+        """What the head learns from: vectors (n, V, D) of every look at a training picture, and what is right for it.
+        Says who gives them from now on."""
+        assert self.recipe is not None
+        rows, truths = self.train.rows, np.asarray(self.train.targets)
+        corners = len(rows) <= CORNERED and has_corners(self)
+        looks = views(self.recipe, len(rows), self.seed, corners)
+        passes = sum(len(shown) for _, shown in looks) + (0 if self.val is None else len(self.val.rows))
+        self._asked = Frozen(self, passes, corners)
+        found = [features(self._asked, self.train.source, rows[shown], view, self.pictures) for view, shown in looks]
+        return np.concatenate(found), np.concatenate([truths[shown] for _, shown in looks])
+
+    def _centres(self, pictures: Loader) -> np.ndarray:
+        """The vector (D,) of each whole picture, as evaluation sees it: (N, D)."""
+        assert self._asked is not None
+        return features(self._asked, pictures.source, pictures.rows, CENTRE, self.pictures)[:, 0]
 
     def collect(self, batches: Batches) -> tuple[np.ndarray, np.ndarray]:
         """As in `Classify`; while only the last layer has learned, from the features that it learned from: whoever
         gives them for thousands of pictures gives them several times sooner than torch, and some are known."""
         if self._asked is None or self.mirror or not isinstance(batches, Loader):
             return super().collect(batches)
-        identity = identity_of(self, self.pictures)
-        known = torch.from_numpy(features(self._asked, batches.source, batches.rows, CENTRE, identity)[:, 0])
-        layer = last_layer(self.network, len(self.classes))
+        known, layer = torch.from_numpy(self._centres(batches)), last_layer(self.network, len(self.classes))
         with torch.no_grad():
             logits = layer(known.to(self.devices.device)).float().cpu().numpy()
         return logits, np.asarray(batches.targets)

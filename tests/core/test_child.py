@@ -1,0 +1,55 @@
+"""Processes of one's own: asked for, or started ahead of whoever will ask."""
+
+import time
+
+import pytest
+
+from anmok.core import child
+from anmok.core.child import start_ahead, start_child
+
+WORKER = "tests.core.echo"
+
+
+@pytest.fixture(autouse=True)
+def none_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "_ahead", {})
+
+
+def answer(process: child.subprocess.Popen[bytes], word: bytes) -> bytes:
+    return process.communicate(word, timeout=20)[0]
+
+
+def test_what_was_started_ahead_serves_who_asks_first_and_only_once() -> None:
+    start_ahead(WORKER, 2)
+    waiting = [process.pid for process in child._ahead[WORKER]]
+    asked = [start_child(WORKER) for _ in range(3)]
+    assert {process.pid for process in asked[:2]} == set(waiting) and asked[2].pid not in waiting
+    assert [answer(process, b"%d" % i) for i, process in enumerate(asked)] == [b"0", b"1", b"2"]
+
+
+def test_one_that_has_ended_meanwhile_serves_nobody() -> None:
+    start_ahead(WORKER, 1)
+    (dead,) = child._ahead[WORKER]
+    dead.kill()
+    dead.wait()
+    assert answer(start_child(WORKER), b"here") == b"here"
+
+
+def test_files_are_not_handed_to_one_that_runs_already(tmp_path) -> None:
+    start_ahead(WORKER, 1)
+    (waiting,) = child._ahead[WORKER]
+    with (tmp_path / "a").open("wb") as file:
+        asked = start_child(WORKER, [file.fileno()])
+    assert asked.pid != waiting.pid and answer(asked, b"me") == b"me"
+    assert answer(waiting, b"too") == b"too"
+
+
+def test_one_that_nobody_asks_for_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "_UNASKED", 0.1)
+    start_ahead(WORKER, 2)
+    asked, waiting = start_child(WORKER), child._ahead[WORKER][0]
+    end = time.monotonic() + 20
+    while waiting.poll() is None and time.monotonic() < end:
+        time.sleep(0.05)
+    assert waiting.returncode is not None and not child._ahead[WORKER]
+    assert answer(asked, b"alive") == b"alive"

@@ -1,0 +1,52 @@
+"""Which command lines have decoding workers started before torch is imported."""
+
+from pathlib import Path
+
+import pytest
+
+from anmok.cli import ahead
+from anmok.cli.ahead import expect_pictures, holds_pictures
+
+
+def touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def test_folders_of_pictures_are_recognised_by_some_names(tmp_path: Path) -> None:
+    touch(tmp_path / "flat/a.JPG")
+    touch(tmp_path / "classes/cat/a.png")
+    touch(tmp_path / "split/train/cat/a.webp")
+    touch(tmp_path / "deeper/a/b/c/a.png")
+    touch(tmp_path / "texts/a.txt")
+    (tmp_path / "empty").mkdir()
+    for name in ("flat", "classes", "split"):
+        assert holds_pictures(str(tmp_path / name)), name
+    for name in ("deeper", "texts", "empty", "flat/a.JPG", "nowhere"):
+        assert not holds_pictures(str(tmp_path / name)), name
+    assert not holds_pictures("--time") and not holds_pictures("a\0b") and not holds_pictures("")
+
+
+@pytest.mark.parametrize(
+    ("words", "cores", "started"),
+    [
+        (["train", "photos"], 2, [("anmok.data.decoding_worker", 2)]),
+        (["eval", "run", "photos", "--json"], 3, [("anmok.data.decoding_worker", 3)]),
+        (["train", "photos"], 1, []),
+        (["predict", "run", "photos"], 2, []),
+        (["train", "nothing", "--net", "alexnet"], 2, []),
+        (["photos"], 2, []),
+        ([], 2, []),
+    ],
+)
+def test_workers_are_started_for_commands_that_decode_folders(
+    words: list[str], cores: int, started: list[tuple[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path / "photos/cat/a.png")
+    monkeypatch.chdir(tmp_path)
+    found: list[tuple[str, int]] = []
+    monkeypatch.setattr(ahead, "processors", lambda: cores)
+    monkeypatch.setattr(ahead, "start_ahead", lambda module, count: found.append((module, count)))
+    expect_pictures(words)
+    assert found == started
