@@ -196,6 +196,29 @@ def test_torch_goes_on_where_an_engine_cannot(
     assert engine.seen == {"another network": 4, "refused": 0, "lost": 4 + 32}[fault]
 
 
+def test_one_vague_vector_is_no_reason_to_refuse_an_engine(
+    tiny: tuple[Classify, ArrayPixels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In 16 bits the corner of a clear sky is off by more than anything else."""
+    pytest.importorskip("openvino")
+    model, source = tiny
+    for vague, used in ((1, True), (3, False)):
+
+        def ask(pictures: np.ndarray, vague: int = vague) -> np.ndarray:
+            found = mean_colour(pictures)
+            aside = np.cross(found[:vague], [1.0, 2.0, -1.0])
+            long, as_long = (np.linalg.norm(one, axis=1, keepdims=True) for one in (found[:vague], aside))
+            found[:vague] += 0.3 * aside * long / as_long  # a cosine of 0.958
+            alike = torch.cosine_similarity(torch.from_numpy(found), torch.from_numpy(mean_colour(pictures)))
+            assert (alike[:vague] < engines.ALIKE).all() and (alike > engines.LEAST).all()
+            return found
+
+        engine = Engine(ask)
+        monkeypatch.setattr(engines, "openvino_engine", lambda *_, engine=engine: engine)
+        Frozen(model, engines.MANY)(source.array[:4, 1:9, 1:9])
+        assert engine.seen == (8 if used else 4)
+
+
 def fail(error: Exception) -> Any:
     raise error
 
