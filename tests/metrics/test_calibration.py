@@ -69,7 +69,7 @@ def test_a_temperature_at_its_limit_is_told():
     assert "surer" in temperature_limit(COOLEST)
     generator = np.random.default_rng(0)
     worthless = fit_temperature(generator.integers(0, 4, 500), generator.normal(size=(500, 4)) * 100)
-    assert worthless == HOTTEST and "next to nothing" in temperature_limit(worthless)
+    assert worthless == HOTTEST and "next to none" in temperature_limit(worthless)
 
 
 def test_huge_logits_do_not_overflow():

@@ -142,9 +142,9 @@ def fit_temperature(targets: ArrayLike, logits: ArrayLike) -> float:
 def temperature_limit(temperature: float) -> str:
     """Why a temperature ended at the border of what is allowed, in words; "" where it did not."""
     if temperature >= HOTTEST:
-        return f"its certainty was worth next to nothing there, so that it ended at the most allowed, {HOTTEST:g}"
+        return f"validation pictures bear out next to none of its certainty: it ended at the most allowed, {HOTTEST:g}"
     if temperature <= COOLEST:
-        return f"it could have been far surer there, so that it ended at the least allowed, {COOLEST:g}"
+        return f"validation pictures would have it far surer, so it ended at the least allowed, {COOLEST:g}"
     return ""
 
 

@@ -77,7 +77,7 @@ class Classification:
         if "val" in splits:
             found = measured["val"] = measure(model, plan.decoded, "val", temperature=None)
             if limit := temperature_limit(found.temperature):
-                warnings.warn(f"the temperature of the certainties: on validation pictures {limit}", stacklevel=2)
+                warnings.warn(f"the temperature of the certainties: {limit}", stacklevel=2)
             kept = {"temperature": found.temperature, "rejection": choose_rejection(found).to_json()}
             model.temperature, model.threshold = found.temperature, kept["rejection"]["threshold"]
         if "test" in splits:

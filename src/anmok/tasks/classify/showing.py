@@ -113,5 +113,5 @@ def calibration(found: Measured, rejection: str = "") -> content.Calibration:
         found.temperature,
         before.error,
         rejection,
-        f"on validation pictures {limit}" if (limit := temperature_limit(found.temperature)) else "",
+        temperature_limit(found.temperature),
     )
