@@ -1,10 +1,11 @@
 """A classifier from 2,000 photographs in 8 classes: `anmok train` against fastai's `fine_tune` and Keras' frozen base.
 
-    python benchmarks/transfer.py [--fastai PEER_PYTHON] [--keras PEER_PYTHON] [--pictures 2000] [--rounds 3]
+    python benchmarks/transfer.py [--fastai PEER_PYTHON] [--keras PEER_PYTHON] [--pictures 2000] [--rounds 3] [--imgsz N]
 
 The same backbone with the same published weights on all sides, EfficientNet-Lite0. Photographs are narrow crops of
 scikit-image's pictures (`photographs.py`); half as many others are held out. Whole processes are timed from outside,
 decoding included and caches empty, up to the trained model; accuracy is on the held-out photographs, which nobody saw.
+`--imgsz` adds anmok and Keras once more at another size than the weights' own.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ from measuring import (
 from photographs import class_folders
 
 
-def anmok(train: Path, test: Path, seed: int) -> dict[str, Any]:
+def anmok(train: Path, test: Path, seed: int, *flags: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
         cache = {"ANMOK_CACHE": f"{place}/cache"}
         cost, text = whole_process([anmok_program(), "train", str(train), "--val", "0.1", "--test", "0", "--project",
-                                    place, "--seed", str(seed), "--json"], **cache)  # fmt: skip
+                                    place, "--seed", str(seed), "--json", *flags], **cache)  # fmt: skip
         run = json.loads(text)["run"]
         card = json.loads((Path(run) / "card.json").read_text())
         _, text = whole_process([anmok_program(), "eval", run, str(test), "--json"], **cache)
@@ -72,6 +73,7 @@ def main() -> None:
     parser.add_argument("--fastai", help="Python of the environment that has fastai, timm and the weights' package")
     parser.add_argument("--keras", help="Python of the environment that has TensorFlow")
     parser.add_argument("--pictures", type=int, default=2000)
+    parser.add_argument("--imgsz", type=int, help="side in pixels")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="where photographs are kept between runs")
     parser.add_argument("--out", type=Path, default=HERE / "results/transfer.json")
@@ -86,11 +88,17 @@ def main() -> None:
             write_weights(Path(place) / "weights.npz")
             sides["keras"] = lambda seed: peer(asked.keras, "keras_photographs.py", train, test, seed,
                                                Path(place) / "weights.npz")  # fmt: skip
+        if asked.imgsz:
+            sides[f"anmok at {asked.imgsz}"] = lambda seed: anmok(train, test, seed, "--imgsz", str(asked.imgsz))
+        if asked.imgsz and asked.keras:
+            sides[f"keras at {asked.imgsz}"] = lambda seed: peer(asked.keras, "keras_photographs.py", train, test, seed,
+                                                                 Path(place) / "weights.npz", asked.imgsz)  # fmt: skip
         found = in_turn(asked.rounds, sides)
     tell(found, "accuracy", "process_s", "peak_mib")
-    for name in found:
-        if name != "anmok":
-            print(f"{name} / anmok, whole process: {median_and_spread(ratios(found, name, 'anmok', 'process_s'))}")
+    for ours in (name for name in found if name.startswith("anmok")):
+        for peer_name in (name for name in found if not name.startswith("anmok")):
+            ratio = median_and_spread(ratios(found, peer_name, ours, "process_s"))
+            print(f"{peer_name} / {ours}, whole process: {ratio}")
     write_record(asked.out, machine("anmok", "torch", "timm") | {"pictures": asked.pictures, **found})
 
 

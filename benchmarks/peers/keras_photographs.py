@@ -1,6 +1,6 @@
 """Transfer learning as Keras' guide gives it: a frozen base, a dense head, two epochs. One JSON line.
 
-    python keras_photographs.py TRAIN TEST SEED WEIGHTS.npz
+    python keras_photographs.py TRAIN TEST SEED WEIGHTS.npz [SIDE]
 
 Keras has no EfficientNet-Lite0, so the base is built here from the published weights' names and shapes (`WEIGHTS.npz`,
 timm's names), and first checked against timm's own features of one picture, which lie in the same file. Data from
@@ -25,11 +25,11 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Base:
-    """EfficientNet-Lite0 without its head: pixels 0 … 255 (N, 224, 224, 3) → (N, 7, 7, 1280)."""
+    """EfficientNet-Lite0 without its head: pixels 0 … 255 (N, S, S, 3) → (N, S / 32, S / 32, 1280)."""
 
-    def __init__(self, weights):
+    def __init__(self, weights, side):
         self.weights, self.filled = weights, []
-        inputs = keras.Input((224, 224, 3))
+        inputs = keras.Input((side, side, 3))
         shifts = [-mean / std for mean, std in zip(MEAN, STD, strict=True)]
         x = layers.Rescaling([1 / (255 * std) for std in STD], shifts)(inputs)
         x = self.convolved(x, "conv_stem", "bn1", stride=2)
@@ -70,37 +70,38 @@ class Base:
         return layers.ReLU(6.0)(x) if activated else x
 
 
-def pictures(folder: str, seed: int, **part: object) -> tf.data.Dataset:
+def pictures(folder: str, side: int, seed: int, **part: object) -> tf.data.Dataset:
     return keras.utils.image_dataset_from_directory(
-        folder, image_size=(224, 224), batch_size=64, crop_to_aspect_ratio=True, seed=seed, verbose=False, **part
+        folder, image_size=(side, side), batch_size=64, crop_to_aspect_ratio=True, seed=seed, verbose=False, **part
     )
 
 
-def main(train: str, test: str, seed: int, weights: Path) -> None:
+def main(train: str, test: str, seed: int, weights: Path, side: int = 224) -> None:
     keras.utils.set_random_seed(seed)
     stored = np.load(weights)
-    base = Base(stored).model
+    base = Base(stored, 224).model
     features = base(stored["picture"][None].astype(np.float32)).numpy().mean((1, 2))[0]
     difference = float(np.abs(features - stored["features"]).max())
     assert difference < 1e-3, f"the base is not timm's network: its features differ by {difference}"
+    base = base if side == 224 else Base(stored, side).model
     base.trainable = False
-    learning = pictures(train, seed, validation_split=0.1, subset="training")
-    validation = pictures(train, seed, validation_split=0.1, subset="validation")
+    learning = pictures(train, side, seed, validation_split=0.1, subset="training")
+    validation = pictures(train, side, seed, validation_split=0.1, subset="validation")
     classes = learning.class_names
     augment = keras.Sequential([layers.RandomFlip("horizontal"), layers.RandomRotation(0.1)])
     learning = learning.map(lambda x, y: (augment(x, training=True), y), num_parallel_calls=tf.data.AUTOTUNE)
-    inputs = keras.Input((224, 224, 3))
+    inputs = keras.Input((side, side, 3))
     x = layers.GlobalAveragePooling2D()(base(inputs, training=False))
     model = keras.Model(inputs, layers.Dense(len(classes))(layers.Dropout(0.2)(x)))
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     ahead = tf.data.AUTOTUNE
     model.fit(learning.prefetch(ahead), epochs=2, validation_data=validation.prefetch(ahead), verbose=0)
     begin = time.perf_counter()
-    accuracy = model.evaluate(pictures(test, seed, shuffle=False).prefetch(ahead), verbose=0)[1]
+    accuracy = model.evaluate(pictures(test, side, seed, shuffle=False).prefetch(ahead), verbose=0)[1]
     versions = {"tensorflow": tf.__version__, "keras": keras.__version__, "python": sys.version.split()[0]}
     print("\n" + json.dumps({"accuracy": float(accuracy), "test_s": time.perf_counter() - begin,
                              "features_differ": difference, "versions": versions}))  # fmt: skip
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]), *map(int, sys.argv[5:]))
