@@ -1,6 +1,6 @@
 """A classifier from 2,000 photographs in 8 classes: `anmok train` against fastai's `fine_tune` and Keras' frozen base.
 
-    python benchmarks/transfer.py [--fastai PEER_PYTHON] [--keras PEER_PYTHON] [--pictures 2000] [--rounds 3] [--imgsz N]
+    python benchmarks/transfer.py [--fastai PYTHON] [--keras PYTHON] [--pictures 2000] [--rounds 3] [--imgsz N]
 
 The same backbone with the same published weights on all sides, EfficientNet-Lite0. Photographs are narrow crops of
 scikit-image's pictures (`photographs.py`); half as many others are held out. Whole processes are timed from outside,

@@ -41,9 +41,7 @@ def planted(labels: np.ndarray, share: float, systematic: bool = False, seed: in
 def found(pixels: np.ndarray, truth: np.ndarray, told: np.ndarray) -> tuple[float, float, float]:
     """Share of pictures doubted, precision and recall."""
     rows = np.arange(len(truth))
-    doubted = [
-        s.position for s in suspects(told, out_of_fold(features_of(Kept(pixels), rows, photographs=False), told, rows))
-    ]
+    doubted = [s.position for s in suspects(told, out_of_fold(features_of(Kept(pixels), rows), told, rows))]
     wrong = told != truth
     hits = int(wrong[doubted].sum())
     return len(doubted) / len(truth), hits / max(1, len(doubted)), hits / max(1, wrong.sum())

@@ -18,17 +18,16 @@ classes, and 5 % from each class to one other, as precision / recall (and the sh
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
+from anmok.core.ahead import answers_ahead
 from anmok.data.alignment import resampled
 from anmok.data.duplicates import Gathers
-from anmok.networks import build
+from anmok.data.pixel_sources import in_parts
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and std of the network's training pictures
 FOLDS = 4
 NEIGHBOURS = 10
 UNLIKELY = 0.02  # a label given less is doubted: none of the ten nearest pictures has it, and a line gives it under 4 %
@@ -40,8 +39,8 @@ BETWEEN, RARELY = (
 )  # probabilities that lie between two classes, and what share of pictures may have them
 FEWEST = 8  # pictures a class, below which no probe can be asked
 MOST_LEARNED = 12_000  # pictures a probe learns from
-MOST_THROUGH_NETWORK = 3000  # photographs; more would take minutes
-_PIXEL_SIDE, _NETWORK_SIDE, _DIMENSIONS = 16, 128, 48
+Vectors = Callable[[np.ndarray], np.ndarray]
+_PIXEL_SIDE, _DIMENSIONS = 16, 48
 
 
 @dataclass(frozen=True)
@@ -126,42 +125,28 @@ def out_of_fold(features: np.ndarray, targets: np.ndarray, groups: np.ndarray, s
 
 
 def features_of(
-    source: Gathers, rows: np.ndarray, *, photographs: bool, on_progress: Callable[[int, int], None] | None = None
-) -> np.ndarray:
-    """Features float32 (N, D): an ImageNet network's for photographs, small pixels for everything else."""
-    network = build("efficientnet_lite0", num_classes=1000, weights="imagenet").eval() if photographs else None
-    found, at_once = [], 32 if photographs else 512
-    for start in range(0, len(rows), at_once):
-        pixels = source.gather(rows[start : start + at_once])
-        found.append(_small_pixels(pixels) if network is None else _pooled(network, pixels))
+    source: Gathers, rows: np.ndarray, vectors: Vectors | None = None,
+    *, on_progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Features float32 (N, D) of stored pictures.
+
+    Args:
+        source, rows: the pictures, see `anmok.data.duplicates.find_duplicates`.
+        vectors: uint8 (n, S, S, C) → (n, D); None: small pixels. A network's features know photographs.
+        on_progress: called with (pictures done, pictures in all).
+    """
+    found: list[np.ndarray] = []
+    done = 0
+    for part in answers_ahead(vectors or small_pixels, (pixels for _, pixels in in_parts(source.gather, rows))):
+        found.append(part)
+        done += len(part)
         if on_progress is not None:
-            on_progress(start + len(pixels), len(rows))
+            on_progress(done, len(rows))
     return np.concatenate(found) if found else np.zeros((0, 1), np.float32)
 
 
-def are_photographs(shape: Sequence[int], pictures: int) -> bool:
-    """Whether an ImageNet network's features are worth their time: colour, not tiny, not too many."""
-    return shape[-1] == 3 and shape[0] >= 64 and pictures <= MOST_THROUGH_NETWORK
-
-
-def _small_pixels(pixels: np.ndarray) -> np.ndarray:
+def small_pixels(pixels: np.ndarray) -> np.ndarray:
+    """uint8 (n, H, W, C) → float32 (n, D): the pixels themselves, of pictures made small, in [0, 1]."""
     values = pixels.astype(np.float32) / 255
     small = [resampled(values[..., c], min(_PIXEL_SIDE, *pixels.shape[1:3])) for c in range(pixels.shape[3])]
     return np.stack(small, axis=-1).reshape(len(pixels), -1)
-
-
-def network_features(pixels: np.ndarray) -> np.ndarray:
-    """What an ImageNet network makes of photographs uint8 (n, S, S, 3): float32 (n, D)."""
-    network = build("efficientnet_lite0", num_classes=1000, weights="imagenet").eval()
-    parts = [_pooled(network, pixels[start : start + 32]) for start in range(0, len(pixels), 32)]
-    return np.concatenate(parts)
-
-
-@torch.inference_mode()
-def _pooled(network: torch.nn.Module, pixels: np.ndarray) -> np.ndarray:
-    pictures = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255
-    size = (_NETWORK_SIDE, _NETWORK_SIDE)
-    pictures = torch.nn.functional.interpolate(pictures, size, mode="bilinear", antialias=True)
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in IMAGENET)
-    maps = network.features((pictures - mean) / std)[-1]  # type: ignore[operator]
-    return maps.mean((2, 3)).numpy()

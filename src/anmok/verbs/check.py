@@ -23,8 +23,9 @@ from anmok.data.problems import Problem, all_problems
 from anmok.data.split import assign_splits, save_split
 from anmok.data.statistics import Statistics, measure_pictures
 from anmok.tasks.classify.choosing import starting_point
+from anmok.tasks.classify.photographs import Photographs, are_photographs
 from anmok.tasks.invariance import Invariance, measure_invariance
-from anmok.tasks.mislabelled import Suspect, are_photographs, features_of, network_features, out_of_fold, suspects
+from anmok.tasks.mislabelled import Suspect, features_of, out_of_fold, suspects
 from anmok.tasks.pictures import Decoded, decode_all
 from anmok.tasks.published import preparation_of
 from anmok.tasks.recipe import choose_preparation, choose_recipe, choose_transfer, look
@@ -129,9 +130,9 @@ def _suspects(decoded: Decoded, duplicates: Duplicates, terminal: Terminal) -> l
     together = joined(dataset, duplicates.groups)
     names = [entry.group or f"entry {i}" for i, entry in enumerate(together.entries)]
     groups = np.unique(names, return_inverse=True)[1]
-    photographs = are_photographs(decoded.preparation.shape, len(dataset))
     with terminal.bar("looking for wrong labels") as on_progress:
-        features = features_of(decoded.source, decoded.rows, photographs=photographs, on_progress=on_progress)
+        vectors = _vectors(decoded, len(dataset))
+        features = features_of(decoded.source, decoded.rows, vectors, on_progress=on_progress)
     return suspects(targets, out_of_fold(features, targets, groups))
 
 
@@ -142,9 +143,13 @@ def _augmentation(looked: Looked, terminal: Terminal) -> list[Invariance]:
     if len(decoded.dataset.classes) < 2 or not labelled:
         raise UsageError("what keeps the class is measured on labelled pictures", path=decoded.dataset.root)
     targets = np.array([decoded.dataset.entries[i].target for i in labelled], np.int64)
-    vectors = network_features if are_photographs(decoded.preparation.shape, len(labelled)) else None
     terminal.say("measuring which augmentation keeps the class")
-    return measure_invariance(decoded.source.gather, decoded.rows[labelled], targets, vectors)
+    return measure_invariance(decoded.source.gather, decoded.rows[labelled], targets, _vectors(decoded, len(labelled)))
+
+
+def _vectors(decoded: Decoded, pictures: int) -> Photographs | None:
+    """What compares so many of these pictures: a network's features of photographs, else their pixels."""
+    return Photographs(pictures) if are_photographs(decoded.preparation.shape, pictures) else None
 
 
 def _problems(dataset: Dataset, looked: Looked | None, seen: SeenTargets) -> list[Problem]:
