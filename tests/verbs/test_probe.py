@@ -9,8 +9,8 @@ import pytest
 from anmok.core.errors import DataError, UsageError
 from anmok.metrics.proportion import share
 from anmok.verbs.advice import advise
-from anmok.verbs.compare import _structure
-from anmok.verbs.probe import FOLDS, _hits, probe
+from anmok.verbs.compare import _structure, compare
+from anmok.verbs.probe import FOLDS, Probe, _hits
 from anmok.verbs.settings import CompareSettings
 
 
@@ -29,7 +29,7 @@ def test_a_network_is_tried_on_photographs(tmp_path: Path) -> None:
     from tests.verbs.photographs import write_photographs
 
     data = write_photographs(tmp_path / "photos", each=10, side=80)
-    found = probe(str(data), ["efficientnet_lite0"], imgsz=64)["efficientnet_lite0"]
+    found = Probe.of(str(data), ["efficientnet_lite0"], imgsz=64).run()["efficientnet_lite0"]
     assert found.n == 30 and found.value > 0.6 and found.low < found.value
 
 
@@ -38,9 +38,21 @@ def test_what_cannot_be_tried_is_refused(tmp_path: Path) -> None:
 
     few = write_photographs(tmp_path / "few", each=3, side=48)
     with pytest.raises(DataError, match="too few"):
-        probe(str(few), ["efficientnet_lite0"])
+        Probe.of(str(few), ["efficientnet_lite0"])
     with pytest.raises(UsageError, match="not on this machine"):
-        probe(str(few), ["resnet50"])
+        Probe.of(str(few), ["resnet50"])
+
+
+def test_weights_that_are_not_here_are_missed_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[str] = []
+    monkeypatch.setattr("anmok.verbs.compare._cost", lambda name, asked: measured.append(name))
+    with pytest.raises(UsageError, match="resnet18 are not on this machine"):
+        compare("efficientnet_lite0", "resnet18", data=str(tmp_path))
+    with pytest.raises(DataError):
+        compare("efficientnet_lite0", data=str(tmp_path / "nowhere"))
+    assert not measured
 
 
 def test_of_networks_that_may_be_level_the_cheapest_is_advised() -> None:

@@ -23,7 +23,7 @@ from anmok.verbs import card as cards
 from anmok.verbs.advice import advise, by_cost
 from anmok.verbs.contest import Contest, contest, contesting
 from anmok.verbs.knife import Knife
-from anmok.verbs.probe import probe
+from anmok.verbs.probe import Probe
 from anmok.verbs.scatter import draw_scatter
 from anmok.verbs.setting import AUTO
 from anmok.verbs.settings import CompareSettings
@@ -72,8 +72,10 @@ def compare(*nets: str, quiet: bool = True, **settings: Any) -> Comparison | Con
         raise UsageError(
             "the plot is written as PNG or SVG", got=str(asked.out), fix=str(asked.out.with_suffix(".png"))
         )
-    # Structure first: a wrong name must not come to light after minutes of measuring.
+    # What can be refused comes first: a wrong name must not come to light after minutes of measuring.
     knives = [_structure(name, asked) for name in dict.fromkeys(nets)]
+    names = [knife.name for knife in knives]
+    probe = None if asked.data is None else Probe.of(asked.data, names, weights=asked.weights)
     machine: Mapping[str, Any] = {}
     if asked.measure:
         machine = {**cards.machine(choose("auto").record()), "busy": _busy()}
@@ -81,9 +83,9 @@ def compare(*nets: str, quiet: bool = True, **settings: Any) -> Comparison | Con
             for done, knife in enumerate(knives):
                 on_progress(done, len(knives))
                 knives[done] = replace(knife, cost=_cost(knife.name, asked))
-    if asked.data is not None:
+    if probe is not None:
         with Terminal(quiet).bar("trying on your pictures") as on_progress:
-            tried = probe(asked.data, [knife.name for knife in knives], weights=asked.weights, on_progress=on_progress)
+            tried = probe.run(on_progress)
         knives = [replace(knife, probe=tried[knife.name]) for knife in knives]
     advice = advise(knives, asked) if task == "classify" else by_cost(knives, asked)
     png = None if asked.out is None else draw_scatter(knives, asked.imgsz, asked.out)

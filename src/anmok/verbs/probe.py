@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,46 +25,73 @@ FOLDS = 5
 MOST = 2_000  # pictures; more would tell little and take long
 
 
-def probe(
-    data: str, networks: Sequence[str], *, weights: str | None = None, imgsz: int | None = None, seed: int = 0,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> dict[str, Interval]:  # fmt: skip
-    """Cross-validated accuracy of a linear head on each network's frozen features, with its 95 % interval.
-
-    Each fifth of the pictures is answered by a head that saw three other fifths and was held back as the fourth asked
-    for; pictures of one group stay in one fifth.
+@dataclass(frozen=True)
+class Probe:
+    """A trial of networks, ready to be run: whatever could be refused has been looked at.
 
     Args:
-        data: labelled pictures, as `anmok train` takes them; of more than 2,000, as many are drawn, evenly by class.
-        networks: names, all with published weights.
-        weights: `imagenet` to download them; None: those that are here.
+        dataset: the pictures drawn.
+        folds: the fifth (N,) that each is in.
+        versions: of each network, which published weights.
         imgsz: side in pixels; None: each network's own.
-        seed: of the draw and the folds.
-
-    Raises:
-        UsageError: a network has no weights here.
-        DataError: fewer than two classes, or classes of fewer than five pictures.
     """
-    versions = {name: weights or version_here(name) for name in networks}  # before minutes of work
-    dataset = _drawn(load_data(data, task="classify"), seed, data)
-    folds = _folds(dataset, seed)
-    found = {}
-    for done, (name, version) in enumerate(versions.items()):
-        if on_progress is not None:
-            on_progress(done, len(versions))
-        decoded = decode_all(dataset, preparation_of(name, version, imgsz))
-        if len(decoded.dataset) < len(dataset):
-            raise DataError("pictures of this data set cannot be read", path=data, fix=f"anmok check {data}")
-        network, _, _ = build_published(name, version, num_classes=len(dataset.classes), in_channels=3)
+
+    dataset: Dataset
+    folds: np.ndarray
+    versions: Mapping[str, str]
+    imgsz: int | None = None
+
+    @classmethod
+    def of(
+        cls, data: str, networks: Sequence[str], *, weights: str | None = None, imgsz: int | None = None, seed: int = 0
+    ) -> Probe:  # fmt: skip
+        """Draw pictures and find weights.
+
+        Args:
+            data: labelled pictures, as `anmok train` takes them; of more than 2,000, so many are drawn, evenly by class
+            networks: names, all with published weights.
+            weights: `imagenet` to download them; None: those that are here.
+            imgsz: side in pixels; None: each network's own.
+            seed: of the draw and the folds.
+
+        Raises:
+            UsageError: a network has no weights here.
+            DataError: fewer than two classes, or classes of fewer than five pictures.
+        """
+        versions = {name: weights or version_here(name) for name in networks}
+        dataset = _drawn(load_data(data, task="classify"), seed, data)
+        return cls(dataset, _folds(dataset, seed), versions, imgsz)
+
+    def run(self, on_progress: Callable[[int, int], None] | None = None) -> dict[str, Interval]:
+        """Cross-validated accuracy of a linear head on each network's frozen features, with its 95 % interval.
+
+        Each fifth of the pictures is answered by a head that saw three other fifths and was held back as the fourth
+        asked for; pictures of one group stay in one fifth.
+
+        Raises:
+            DataError: some pictures cannot be read.
+        """
+        found = {}
+        for done, name in enumerate(self.versions):
+            if on_progress is not None:
+                on_progress(done, len(self.versions))
+            found[name] = self._accuracy(name)
+        return found
+
+    def _accuracy(self, name: str) -> Interval:
+        version, classes = self.versions[name], self.dataset.classes
+        decoded = decode_all(self.dataset, preparation_of(name, version, self.imgsz))
+        if len(decoded.dataset) < len(self.dataset):
+            root = str(self.dataset.root)
+            raise DataError("pictures of this data set cannot be read", path=root, fix=f"anmok check {root}")
+        network, _, _ = build_published(name, version, num_classes=len(classes), in_channels=3)
         devices = choose("auto")
         devices.place(network)
-        model = Classify(network, dataset.classes, decoded.preparation, devices)
-        data = fingerprint(dataset, decoded.preparation)
-        frozen = Frozen(model, len(decoded.rows))
-        x = features(frozen, decoded.source, decoded.rows, CENTRE, data)[:, 0]
-        y = np.array([entry.target for entry in dataset.entries], np.int64)
-        found[name] = share(_hits(x, y, folds, len(dataset.classes)), len(y))
-    return found
+        model = Classify(network, classes, decoded.preparation, devices)
+        pictures = fingerprint(self.dataset, decoded.preparation)
+        x = features(Frozen(model, len(decoded.rows)), decoded.source, decoded.rows, CENTRE, pictures)[:, 0]
+        y = np.array([entry.target for entry in self.dataset.entries], np.int64)
+        return share(_hits(x, y, self.folds, len(classes)), len(y))
 
 
 def _drawn(dataset: Dataset, seed: int, data: str) -> Dataset:
