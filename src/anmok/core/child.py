@@ -53,7 +53,7 @@ def start_ahead(module: str, count: int) -> None:
 def _end_unasked(module: str, children: Sequence[subprocess.Popen[bytes]]) -> None:
     for child in children:
         with suppress(ValueError):  # it was asked for
-            _ahead[module].remove(child)
+            _ahead.get(module, []).remove(child)
             child.kill()
             child.communicate()
 

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+_LISTED = 60  # names that are all told; of more, those that are most alike
+
 
 class AnmokError(Exception):
     """A failure the person at the keyboard can act on; the command line prints it without a traceback.
@@ -135,9 +137,12 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name that is in no registry: says which were allowed and which was probably meant."""
     names = sorted(known)
     guess = nearest(name, names)
+    listed = ", ".join(names)
+    if len(names) > _LISTED:
+        listed = ", ".join([*difflib.get_close_matches(name.lower(), names, n=8, cutoff=0.3), f"… ({len(names):,})"])
     return UsageError(
         f"there is no {kind} of this name",
         got=repr(name),
-        allowed=", ".join(names) or "none is registered",
+        allowed=listed or "none is registered",
         fix=f"{guess!r}" if guess else None,
     )

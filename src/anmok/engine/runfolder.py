@@ -42,8 +42,7 @@ class RunFolder:
             UsageError: `name` is no plain folder name.
             UnwrittenError: the folder cannot be made.
         """
-        if not name or name in {".", ".."} or any(sign in name for sign in "/\\\0"):
-            raise UsageError("this cannot name a run", got=repr(name), allowed="one folder name, e.g. 'flowers'")
+        _check_name(name)
         base, number = Path(base), 1
         with files.naming_the_cause(base / name):
             base.mkdir(parents=True, exist_ok=True)
@@ -59,6 +58,20 @@ class RunFolder:
             for folder in (path, base):
                 files.fsync_folder(folder)
         return cls(path)
+
+    @staticmethod
+    def check(base: str | os.PathLike[str], name: str = "run") -> None:
+        """Refuse a place or a name that no run can have; for before the work that goes into one.
+
+        Raises:
+            UsageError: `name` is no plain folder name, a file is in the way, or this user must not write there.
+        """
+        _check_name(name)
+        place = Path(base).absolute()
+        there = next(folder for folder in (place, *place.parents) if folder.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            why = "must not be written to" if there.is_dir() else "is no folder"
+            raise UsageError("runs cannot be kept here", path=place, got=f"{there}, which {why}", fix="another place")
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> RunFolder:
@@ -108,3 +121,8 @@ class RunFolder:
             return None
         record = self.read_json("state/devices.json")
         return {"device": str(record["device"]), "precision": str(record["precision"])}
+
+
+def _check_name(name: str) -> None:
+    if not name or name in {".", ".."} or any(sign in name for sign in "/\\\0"):
+        raise UsageError("this cannot name a run", got=repr(name), allowed="one folder name, e.g. 'flowers'")

@@ -85,6 +85,24 @@ def task_of(name: object) -> str | None:
     return next((task for task, networks in OF_TASK.items() if own in networks), None)
 
 
+def demand(name: str, task: str) -> None:
+    """Refuse a name of which `build` would make nothing that serves this task; quick, for before any work.
+
+    Raises:
+        UsageError: no such network, or one that serves another task.
+    """
+    serves, allowed = task_of(name), sorted(OF_TASK[task])
+    if serves is None:
+        raise unknown_name("network", name, allowed)
+    if serves != task:
+        raise UsageError(f"this network does not {task}; it is made to {serves}", got=repr(name),
+                         allowed=", ".join(allowed))  # fmt: skip
+    card(name)
+    encoder = "" if name.startswith(TIMM) else _parts(name)[1]
+    if encoder:
+        demand(encoder, "classify")
+
+
 def card(name: str) -> Card:
     """The card of a network, by the names that `build` takes. Printing it gives a page for the terminal."""
     if name.startswith(TIMM):

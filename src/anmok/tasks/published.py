@@ -9,7 +9,7 @@ from torch import nn
 
 from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
-from anmok.core.weights import Preprocessing, Weights, is_here
+from anmok.core.weights import Preprocessing, Weights, fetch, is_here
 from anmok.networks import TIMM, build, published
 
 RANDOM = "random"
@@ -33,6 +33,17 @@ def version_here(name: str) -> str:
         allowed=", ".join(["imagenet", *files, RANDOM]),
         fix="--weights imagenet to download them, or efficientnet_lite0, whose weights are installed with anmok",
     )
+
+
+def bring(name: str, weights: str) -> None:
+    """Fetch a network's published weights, unless they are here; timm fetches for itself. For before the work.
+
+    Raises:
+        AnmokError: they cannot be had.
+    """
+    files = published(name)
+    if weights in files or (weights == "imagenet" and files):
+        fetch(files.get(weights) or list(files.values())[-1])
 
 
 def preparation_of(name: str, weights: str, imgsz: int | None = None, in_channels: int = 3) -> Preparation:

@@ -19,7 +19,7 @@ from anmok.tasks.classify.frozen import Frozen
 from anmok.tasks.classify.head import fit_head
 from anmok.tasks.classify.learning import Classify
 from anmok.tasks.pictures import decode_all
-from anmok.tasks.published import build_published, preparation_of, version_here
+from anmok.tasks.published import bring, build_published, preparation_of, version_here
 
 FOLDS = 5
 MOST = 2_000  # pictures; more would tell little and take long
@@ -59,6 +59,8 @@ class Probe:
             DataError: fewer than two classes, or classes of fewer than five pictures.
         """
         versions = {name: weights or version_here(name) for name in networks}
+        for name, version in versions.items():
+            bring(name, version)
         dataset = _drawn(load_data(data, task="classify"), seed, data)
         return cls(dataset, _folds(dataset, seed), versions, imgsz)
 

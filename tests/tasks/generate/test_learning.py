@@ -149,7 +149,7 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(chosen: dict, data: Path,
         ({"optimizer": "muon"}, "Adam"),
         ({"rotate": 10.0}, "augmentation"),
         ({"features": "nowhere"}, "knows pictures"),
-        ({"net": "resnet18"}, "generates"),
+        ({"net": "resnet18"}, "does not generate"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(settings: dict, says: str, data: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from anmok.core.types import Dataset
 from anmok.data.cache import fingerprint as cache_key
 from anmok.engine.devices import Devices
 from anmok.engine.randomness import seed_everything
-from anmok.networks import build
+from anmok.networks import build, demand
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.balance import class_weights, measure_balance
 from anmok.tasks.classify.learning import Classify
@@ -22,7 +22,7 @@ from anmok.tasks.classify.transfer import Transfer
 from anmok.tasks.focus import FEWEST, FocusedLoader
 from anmok.tasks.invariance import Invariance, measure_invariance
 from anmok.tasks.pictures import Decoded, decode_all
-from anmok.tasks.published import RANDOM, preparation_of, version_here
+from anmok.tasks.published import RANDOM, bring, preparation_of, version_here
 from anmok.tasks.recipe import SMALL, Recipe, choose_preparation, choose_recipe, choose_transfer, look
 
 EVALUATED_AT_ONCE = 500  # pictures
@@ -51,11 +51,14 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
 
 def beginning(dataset: Dataset, asked: Asked, voice: Voice) -> tuple[tuple[str, str] | None, Decoded]:
     """What to start from (`starting_point`), and all pictures decoded as that wants them."""
+    if asked.net != "auto":
+        demand(asked.net, "classify")
     shapes = look(dataset)
     start = starting_point(shapes, asked)
     if start is None:
         decoded = decode(dataset, choose_preparation(shapes, asked.imgsz), voice).normalised()
     else:  # pictures are prepared as for the published weights
+        bring(*start)
         decoded = decode(dataset, preparation_of(*start, asked.imgsz), voice)
     for item in decoded.dataset.quarantined[len(dataset.quarantined) :]:
         voice.warn(f"{item.path}: {item.reason}. Try: {item.fix}.")
@@ -128,9 +131,9 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
         if ours and begin_with is not None:
             begin_with(model.normalise(decoded.some(SEEN_FIRST)))
         return model
-    model = Transfer(network, classes, decoded.preparation, devices, recipe, train, val, weights, focus)
-    model.pictures, model.seed = cache_key(decoded.dataset, decoded.preparation), seed
-    return model
+    pictures = cache_key(decoded.dataset, decoded.preparation)
+    return Transfer(network, classes, decoded.preparation, devices, recipe, train, val, weights, focus,
+                    pictures=pictures, seed=seed)  # fmt: skip
 
 
 def opened(card: Mapping[str, Any], devices: Devices, network: nn.Module | None) -> Classify:

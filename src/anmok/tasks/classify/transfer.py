@@ -32,15 +32,29 @@ SLOWER = 0.7  # each block's learning rate, as a share of that of the block afte
 class Transfer(Classify):
     """Classification from a pretrained network, see the module's text.
 
-    Attributes:
+    Args:
+        parts: as of `Classify`, with a recipe.
         pictures: identity of the data set's pictures, for the cache of features.
+        seed: of the views that are drawn.
+
+    Raises:
+        UsageError: fine-tuning is asked for, and nothing is left to learn.
     """
 
     train: Loader
     val: Loader | None
-    pictures: str = ""
-    seed: int = 0
     _asked: Frozen | None = None  # who gave the features, while only the last layer has learned
+
+    def __init__(self, *parts: Any, pictures: str = "", seed: int = 0) -> None:
+        super().__init__(*parts)
+        assert self.recipe is not None
+        self.pictures, self.seed = pictures, seed
+        blocks = len(list(self._blocks()))
+        if not self.recipe.frozen and self.recipe.freeze >= blocks:
+            raise UsageError(
+                "there is nothing left to learn", got=f"--freeze {self.recipe.freeze}",
+                allowed=f"0 to {blocks - 1}", fix="--freeze all for the last layer alone",
+            )  # fmt: skip
 
     def stages(self) -> Sequence[Plan]:
         """The head; where the recipe has epochs for it, all layers, and the choice between the two."""
@@ -125,11 +139,6 @@ class Transfer(Classify):
         assert self.recipe is not None
         groups = []
         blocks = list(self._blocks())
-        if self.recipe.freeze >= len(blocks):
-            raise UsageError(
-                "there is nothing left to learn", got=f"--freeze {self.recipe.freeze}",
-                allowed=f"0 to {len(blocks) - 1}", fix="--freeze all for the last layer alone",
-            )  # fmt: skip
         for depth, weights in enumerate(blocks[self.recipe.freeze :], self.recipe.freeze):
             rate = self.recipe.learning_rate * SLOWER ** (len(blocks) - 1 - depth)
             for decay, chosen in (

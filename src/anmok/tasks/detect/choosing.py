@@ -16,7 +16,7 @@ from anmok.data.prepare import Prepared, prepare
 from anmok.data.proposals import KeptSearch
 from anmok.engine.devices import Devices
 from anmok.engine.randomness import seed_everything
-from anmok.networks import OF_TASK, build
+from anmok.networks import build, demand
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.detect.forms import form_of
 from anmok.tasks.detect.learning import Detect
@@ -88,8 +88,8 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
 
 
 def _check(asked: Asked) -> None:
-    if asked.net != "auto" and asked.net.partition(":")[0] not in OF_TASK["detect"]:
-        raise UsageError("this network does not detect", got=asked.net, allowed=", ".join(OF_TASK["detect"]))
+    if asked.net != "auto":
+        demand(asked.net, "detect")
 
 
 def saved_plan(dataset: Dataset, card: Mapping[str, Any], voice: Voice) -> Plan:

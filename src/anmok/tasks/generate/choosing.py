@@ -15,7 +15,7 @@ from anmok.core.types import Dataset
 from anmok.engine.devices import Devices
 from anmok.engine.randomness import seed_everything
 from anmok.losses.adversarial import ADVERSARIAL
-from anmok.networks import OF_TASK, build
+from anmok.networks import build, demand
 from anmok.networks._generate import Adversarial
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.decoding import decode
@@ -33,8 +33,7 @@ MOST_CLASSES = 100  # classes that are chosen from unasked
 def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     """Look at the data and choose what the person left open."""
     network = NETWORK if asked.net == "auto" else asked.net
-    if network not in OF_TASK["generate"]:
-        raise unknown_name("network that generates", network, OF_TASK["generate"])
+    demand(network, "generate")
     _refuse(network, asked)
     preparation = prepared_for(network, choose_preparation(look(dataset), asked.imgsz), asked.imgsz)
     decoded = decode(dataset, preparation, voice)

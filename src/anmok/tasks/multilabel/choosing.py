@@ -67,9 +67,7 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
     parts = (network, classes, decoded.preparation, devices, recipe, train, val, weights, None, objective)
     if recipe.pretrained is None:
         return Classify(*parts)
-    model = Transfer(*parts)
-    model.pictures, model.seed = cache_key(decoded.dataset, decoded.preparation), seed
-    return model
+    return Transfer(*parts, pictures=cache_key(decoded.dataset, decoded.preparation), seed=seed)
 
 
 def opened(card: Mapping[str, Any], devices: Devices, network: nn.Module | None) -> Classify:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from anmok.core.errors import UsageError, unknown_name
+from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
 from anmok.core.strangeness import Threshold
 from anmok.core.types import Dataset
@@ -16,7 +16,7 @@ from anmok.data.corrupt import corrupt
 from anmok.data.prepare_pictures import PreparedPictures
 from anmok.engine.devices import Devices
 from anmok.engine.randomness import seed_everything
-from anmok.networks import OF_TASK, build
+from anmok.networks import build, demand
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.decoding import decode
 from anmok.tasks.recipe import choose_preparation, look
@@ -31,8 +31,7 @@ OWN = ("corrupt", "latent", "beta", "novelty")  # settings of this task alone
 def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     """Look at the data and choose what the person left open."""
     network = NETWORK if asked.net == "auto" else asked.net
-    if network not in OF_TASK["reconstruct"]:
-        raise unknown_name("network that reconstructs", network, OF_TASK["reconstruct"])
+    demand(network, "reconstruct")
     _refuse_idle(network, asked)
     preparation = prepared_for(network, choose_preparation(look(dataset), asked.imgsz))
     decoded = decode(dataset, preparation, voice)

@@ -21,10 +21,10 @@ from anmok.core.types import Dataset
 from anmok.engine.devices import Devices
 from anmok.engine.randomness import seed_everything
 from anmok.losses.weighted_sum import parse_sum
-from anmok.networks import OF_TASK, TIMM, build
+from anmok.networks import OF_TASK, TIMM, build, demand
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.balance import class_weights
-from anmok.tasks.published import RANDOM, preparation_of, version_here
+from anmok.tasks.published import RANDOM, bring, preparation_of, version_here
 from anmok.tasks.segment.learning import Segment
 from anmok.tasks.segment.looking import Seen, look
 from anmok.tasks.segment.naming import background_of, sided
@@ -79,6 +79,8 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     _check(asked)
     seen = look(dataset, background_of(dataset.classes))
     start = starting_point(seen, asked)
+    if start is not None:
+        bring(*start)
     preparation, how = choose_preparation(seen, asked.imgsz, asked.windows)
     voice.say(f"the network sees pictures {how}")
     shares = ", ".join(f"{name} {share:.1%}" for name, share in _largest(dataset.classes, seen.shares))
@@ -156,6 +158,8 @@ def _check(asked: Asked) -> None:
             "this network does not segment", got=asked.net, allowed=", ".join(known),
             fix=f"--net unet:{asked.net}, the same as a U-Net's encoder" if stands else None,
         )  # fmt: skip
+    if asked.net != "auto":
+        demand(asked.net, "segment")
 
 
 def _largest(classes: tuple[str, ...], shares: np.ndarray, most: int = 8) -> list[tuple[str, float]]:

@@ -8,14 +8,14 @@ from typing import Any
 
 from torch import nn
 
-from anmok.core.errors import DataError, UsageError, unknown_name
+from anmok.core.errors import DataError, UsageError
 from anmok.core.preparation import Preparation
 from anmok.core.types import Dataset
 from anmok.data.picture_loaders import UnpairedLoader
 from anmok.data.prepare_pictures import PreparedPictures
 from anmok.engine.devices import Devices
 from anmok.engine.randomness import seed_everything
-from anmok.networks import OF_TASK, build
+from anmok.networks import build, demand
 from anmok.networks.cyclegan import CycleGAN
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.decoding import decode
@@ -35,8 +35,7 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     """Look at the data and choose what the person left open."""
     paired = dataset.format == "pairs"
     network = asked.net if asked.net != "auto" else PIX2PIX if paired else CYCLEGAN
-    if network not in OF_TASK["translate"]:
-        raise unknown_name("network that translates", network, OF_TASK["translate"])
+    demand(network, "translate")
     _refuse_idle(network, paired, dataset, asked)
     decoded = decode(dataset, prepared_for(choose_preparation(look(dataset), asked.imgsz)), voice)
     for item in decoded.dataset.quarantined[len(dataset.quarantined) :]:
