@@ -8,6 +8,17 @@ import pytest
 import anmok
 from anmok.core.errors import AnmokError, UsageError
 from anmok.data.decoding import DecodingPool
+from anmok.verbs.generate_settings import GenerateSettings
+from anmok.verbs.setting import Settings
+from anmok.verbs.settings import (
+    CheckSettings,
+    CompareSettings,
+    EvalSettings,
+    ExplainSettings,
+    ExportSettings,
+    InspectSettings,
+    PredictSettings,
+)
 from tests.verbs.photographs import write_photographs
 
 
@@ -62,6 +73,25 @@ def test_places_where_no_run_can_be_kept(data: Path, tmp_path: Path, monkeypatch
     for place in ("file", "file/deeper"):
         with pytest.raises(UsageError, match="is no folder"):
             anmok.train(data, project=tmp_path / place)
-    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    known = os.access
+    monkeypatch.setattr(os, "access", lambda place, mode: mode == os.F_OK and known(place, mode))  # root may write all
     with pytest.raises(UsageError, match="must not be written to"):
         anmok.train(data, project=tmp_path / "new" / "runs")
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        (CheckSettings, "html"), (CheckSettings, "split"), (EvalSettings, "report"), (PredictSettings, "to"),
+        (ExplainSettings, "out"), (InspectSettings, "draw"), (CompareSettings, "out"), (ExportSettings, "out"),
+        (GenerateSettings, "out"),
+    ],
+)  # fmt: skip
+def test_files_that_cannot_be_written(settings: type[Settings], name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in ("new.out", "file", "new/deeper/a.out"):
+        assert getattr(settings.of(**{name: tmp_path / place}), name) == tmp_path / place
+    with pytest.raises(UsageError, match=f"--{name} does not fit.*file is no folder"):
+        settings.of(**{name: tmp_path / "file" / "a.out"})
+    with pytest.raises(UsageError, match="--to does not fit"):
+        CheckSettings.of(to=("coco", tmp_path / "file" / "a"))

@@ -34,6 +34,16 @@ _REMEDIES = {
 }
 
 
+def unwritable(place: Path) -> str:
+    """Why nothing can be made at `place`, a file or folder that need not exist, in words; "" where it can be."""
+    place = place.expanduser().absolute()
+    there = next(known for known in (place, *place.parents) if os.access(known, os.F_OK))
+    there = there.parent if there == place and there.is_file() else there
+    if not there.is_dir():
+        return f"{there} is no folder"
+    return "" if os.access(there, os.W_OK | os.X_OK) else f"{there} must not be written to"
+
+
 @contextmanager
 def naming_the_cause(path: Path) -> Iterator[None]:
     """Turn an `OSError` of the block into an `UnwrittenError` that says what the disk refused and what to do."""

@@ -67,11 +67,8 @@ class RunFolder:
             UsageError: `name` is no plain folder name, a file is in the way, or this user must not write there.
         """
         _check_name(name)
-        place = Path(base).absolute()
-        there = next(folder for folder in (place, *place.parents) if folder.exists())
-        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-            why = "must not be written to" if there.is_dir() else "is no folder"
-            raise UsageError("runs cannot be kept here", path=place, got=f"{there}, which {why}", fix="another place")
+        if why := files.unwritable(Path(base, name)):
+            raise UsageError(f"runs cannot be kept here: {why}", path=Path(base), fix="another place")
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> RunFolder:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from anmok.verbs.setting import Count, Settings, listed
+from anmok.verbs.setting import Count, NewPlace, Settings, listed
 
 
 class GenerateSettings(Settings):
@@ -27,5 +26,5 @@ class GenerateSettings(Settings):
     )
     crossover: Count | None = Field(None, description="First layer of the fine styles; default: the middle one.")
     single: bool = Field(True, description="Also write every picture by itself; --no-single: the sheet alone.")
-    out: Path | None = Field(None, description="Folder to write into; default: generated, in the run's.")
+    out: NewPlace | None = Field(None, description="Folder to write into; default: generated, in the run's.")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps.")

@@ -9,9 +9,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from anmok.core.errors import UsageError, nearest
+from anmok.core.files import unwritable
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Wish = Annotated[float, Field(gt=0, le=1)]
@@ -51,6 +52,16 @@ def listed(value: object) -> object:
     if isinstance(value, (list, tuple, range)):
         return ",".join(map(str, value))
     return value if value is None else str(value)
+
+
+def writable(place: Path) -> Path:
+    """A file or folder that can be made."""
+    if why := unwritable(place):
+        raise ValueError(f"a place that can be written to, and {why}")
+    return place
+
+
+NewPlace = Annotated[Path, AfterValidator(writable)]
 
 
 def plain_name(name: str | None) -> str | None:
@@ -99,14 +110,15 @@ def only(*tasks: str, default: Any, description: str) -> Any:
 def usage_error(settings: type[BaseModel] | None, error: ValidationError) -> UsageError:
     """The first finding of pydantic, in anmok's words."""
     found = error.errors()[0]
-    name = ".".join(str(part) for part in found["loc"]) or "the settings"
+    name = str(found["loc"][0]) if found["loc"] else "the settings"
     flag = "--" + name.replace("_", "-")
     if found["type"] == "extra_forbidden":
         known = settings.model_fields if settings else ()
         guess, allowed = nearest(name, known), ", ".join(sorted(known))
         return UsageError(f"there is no setting {name!r}", allowed=allowed, fix=guess and repr(guess))
     message = found["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return UsageError(f"{flag} does not fit", got=repr(found["input"]), allowed=message)
+    got = str(found["input"]) if isinstance(found["input"], Path) else found["input"]
+    return UsageError(f"{flag} does not fit", got=repr(got), allowed=message)
 
 
 GROUP_BY = (

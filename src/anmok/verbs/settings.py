@@ -15,6 +15,7 @@ from anmok.verbs.setting import (
     WEIGHTS,
     Count,
     DataSettings,
+    NewPlace,
     Settings,
     Share,
     TaskName,
@@ -28,7 +29,7 @@ class CheckSettings(DataSettings):
     """Look at a data set before training: what it is, what is in it, what is wrong with it."""
 
     task: TaskName | None = Field(None, description="What it is for, where that is not clear by itself.")
-    to: tuple[str, Path] | None = Field(
+    to: tuple[str, NewPlace] | None = Field(
         None, description="Write boxes in another form into a new folder: --to coco|voc|yolo|csv_boxes OUT."
     )
     decode: bool = Field(True, description="Decode every picture fully; --no-decode looks at names and tables only.")
@@ -36,8 +37,8 @@ class CheckSettings(DataSettings):
     labels: bool = Field(True, description="Look for labels that are probably wrong; --no-labels saves the time.")
     group_by: str | None = Field(None, description=GROUP_BY)
     augment: bool = Field(False, description="Also measure which augmentation keeps a picture's class.")
-    html: Path | None = Field(None, description="HTML file for what was found; the command's default: in runs/check.")
-    split: Path | None = Field(None, description="Write a split without leaks here, for anmok train --split.")
+    html: NewPlace | None = Field(None, description="HTML file for what was found; the command: in runs/check.")
+    split: NewPlace | None = Field(None, description="Write a split without leaks here, for anmok train --split.")
     val: Share | None = Field(None, description="Share kept for validation by --split; default: 0.1, at most 3,000.")
     test: Share = Field(0.1, description="Share of all pictures kept for the test by --split.")
     seed: int = Field(0, description="The split follows from it.")
@@ -63,7 +64,7 @@ class EvalSettings(DataSettings):
         "classify", default=None, description='Measure a yes/no question on pictures of two classes: --is "hot dog".'
     )
     weights: str | None = Field(None, description=WEIGHTS)
-    report: Path | None = Field(None, description="Write what was found, with pictures, to this HTML file.")
+    report: NewPlace | None = Field(None, description="Write what was found, with pictures, to this HTML file.")
     leaks: bool = only(
         "classify",
         default=False,
@@ -80,7 +81,7 @@ class PredictSettings(Settings):
     top: Count = Field(1, description="Answers a picture.")
     is_: str | None = only("classify", default=None, description='Ask a yes/no question: --is "hot dog".')
     weights: str | None = Field(None, description=WEIGHTS)
-    to: Path | None = Field(None, description="Write to this file: .csv, .jsonl or .parquet; default: a table.")
+    to: NewPlace | None = Field(None, description="Write to this file: .csv, .jsonl or .parquet; default: a table.")
     into: str | None = only(
         "translate", default=None, description="Translate into this domain, by its name, or A or B; default: B."
     )
@@ -105,7 +106,7 @@ class ExplainSettings(Settings):
     )
     weights: str | None = Field(None, description=WEIGHTS)
     layer: str | None = Field(None, description="Layer whose maps are weighed; default: the last convolution.")
-    out: Path | None = Field(None, description="PNG to write; default: into the run, or here.")
+    out: NewPlace | None = Field(None, description="PNG to write; default: into the run, or here.")
     verdict: bool = Field(True, description="Test whether the map depends on the weights, and say so.")
 
 
@@ -117,7 +118,7 @@ class InspectSettings(Settings):
     num_classes: Count | None = Field(None, description="Outputs of a network by its name; default: its own.")
     weights: str | None = Field(None, description="imagenet, or a file; default: random ones, enough for structure.")
     depth: Annotated[int, Field(ge=0)] | None = Field(None, description="How far to unfold; default: a screenful.")
-    draw: Path | None = Field(None, description="Draw the network to this .svg or .png file.")
+    draw: NewPlace | None = Field(None, description="Draw the network to this .svg or .png file.")
     picture: Path | None = Field(None, description="Show the filters and the maps this picture makes.")
     layer: str | None = Field(None, description="Layer whose filters and maps are shown; default: the first.")
     out: Path = Field(Path(), description="Folder for pictures of filters and maps.")
@@ -146,7 +147,7 @@ class CompareSettings(Settings):
     batch: Count = Field(8, description="Pictures at once.")
     seconds: Annotated[float, Field(gt=0)] = Field(1.0, description="How long each measurement goes on.")
     measure: bool = Field(True, description="Measure speed and memory; --no-measure compares structure only.")
-    out: Path | None = Field(None, description="Draw to this PNG or SVG; with --task also a page (.html).")
+    out: NewPlace | None = Field(None, description="Draw to this PNG or SVG; with --task also a page (.html).")
 
 
 class ExportSettings(Settings):
@@ -155,7 +156,7 @@ class ExportSettings(Settings):
     to: Literal["onnx", "openvino"] = Field("onnx", description="The graph's form; ONNX runs on OpenVINO, too.")
     int8: bool = Field(False, description="Whole numbers for weights and maps, where that keeps the accuracy.")
     max_loss: Share = Field(0.01, description="Accuracy that --int8 may cost, a share of the validation pictures.")
-    out: Path | None = Field(None, description="The .anmok file; default: in the run's folder, or here.")
+    out: NewPlace | None = Field(None, description="The .anmok file; default: in the run's folder, or here.")
     data: Path | None = Field(None, description="Pictures to compare on; default: the run's validation pictures.")
     weights: str | None = Field(None, description=WEIGHTS)
     into: str | None = only(
@@ -166,6 +167,6 @@ class ExportSettings(Settings):
 class DemoSettings(Settings):
     """The whole journey on bundled pictures, offline, in about a minute."""
 
-    out: Path = Field(Path("runs"), description="Folder of all runs.")
+    out: NewPlace = Field(Path("runs"), description="Folder of all runs.")
     epochs: Count = Field(45, description="Passes over the training pictures; 45 take about a minute on two cores.")
     seed: int = Field(0, description="Everything random follows from it.")
