@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 import anmok
-from anmok.core.errors import AnmokError, UsageError
+from anmok.core.errors import AnmokError, DataError, UsageError
+from anmok.core.preparation import Preparation
 from anmok.data.decoding import DecodingPool
 from anmok.verbs.generate_settings import GenerateSettings
+from anmok.verbs.places import answers_for
+from anmok.verbs.predict import prepared_picture
 from anmok.verbs.setting import Settings
 from anmok.verbs.settings import (
     CheckSettings,
@@ -95,3 +98,18 @@ def test_files_that_cannot_be_written(settings: type[Settings], name: str, tmp_p
         settings.of(**{name: tmp_path / "file" / "a.out"})
     with pytest.raises(UsageError, match="--to does not fit"):
         CheckSettings.of(to=("coco", tmp_path / "file" / "a"))
+
+
+def test_an_empty_name_is_not_the_folder_one_is_in(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(data)
+    with pytest.raises(DataError, match="no name"):
+        anmok.train("")
+    with pytest.raises(UsageError, match="no name"):
+        list(answers_for("", lambda *_: iter(()), print))
+    with pytest.raises(DecodedError):
+        anmok.train(".", project=data.parent / "runs")
+
+
+def test_a_folder_is_not_one_picture(data: Path) -> None:
+    with pytest.raises(UsageError, match="one picture is asked for"):
+        prepared_picture(data, Preparation(32, 32))

@@ -139,6 +139,8 @@ def find_data(path: str | Path) -> Path:
     Raises:
         DataError: neither.
     """
+    if path == "":  # a variable of a shell that was never set, rather than the folder one is in
+        raise DataError("the data has no name", got="''", allowed=_FORMS, fix="a dot for the folder you are in")
     place = Path(path).expanduser()
     try:
         exists = place.exists()

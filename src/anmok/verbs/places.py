@@ -47,6 +47,8 @@ def _places(pictures: str | Path | Iterable[str | Path]) -> list[Path]:
     asked = [pictures] if isinstance(pictures, (str, Path)) else list(pictures)
     found: list[Path] = []
     for item in asked:
+        if item == "":  # a variable of a shell that was never set, rather than the folder one is in
+            raise UsageError("a picture or folder has no name", got="''", fix="a dot for the folder you are in")
         path = Path(item).expanduser()
         if not path.exists() and glob.has_magic(str(path)):
             matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute patterns too

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from anmok.core.errors import UsageError
 from anmok.core.pictures import load_picture
 from anmok.core.preparation import Preparation, centre_crop
 from anmok.core.types import Prediction
@@ -78,5 +79,8 @@ def predict(
 
 
 def prepared_picture(path: str | Path, preparation: Preparation) -> np.ndarray:
-    """One picture as the network sees it: uint8 (size, size, channels)."""
+    """One picture as the network sees it: uint8 (size, size, channels). Raises `UsageError` for a folder, and
+    `PictureError`."""
+    if Path(path).is_dir():
+        raise UsageError("one picture is asked for", got=f"{path}, a folder", fix="a picture in it")
     return centre_crop(load_picture(Path(path), preparation).pixels, preparation.size)
