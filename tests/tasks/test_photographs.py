@@ -49,3 +49,9 @@ def test_what_counts_as_photographs() -> None:
     assert are_photographs((146, 146, 3), 100)
     assert not are_photographs((146, 146, 1), 100) and not are_photographs((32, 32, 3), 100)
     assert not are_photographs((146, 146, 3), MOST + 1)
+
+
+def test_the_network_is_placed_where_pictures_go() -> None:
+    network = Photographs(0)._frozen.model.network
+    kernel = next(weight for weight in network.parameters() if weight.ndim == 4 and min(weight.shape[1:]) > 1)
+    assert kernel.is_contiguous(memory_format=torch.channels_last) and not network.training

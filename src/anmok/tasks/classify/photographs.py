@@ -33,7 +33,9 @@ class Photographs:
 
     def __init__(self, passes: int) -> None:
         network, preparation, classes = build_published(EMBEDDED, "imagenet", imgsz=_SIDE)
-        model = Classify(network.eval(), [str(number) for number in range(classes)], preparation, choose())
+        devices = choose()
+        devices.place(network.eval())
+        model = Classify(network, [str(number) for number in range(classes)], preparation, devices)
         self._frozen = Frozen(model, passes)
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
