@@ -41,18 +41,23 @@ def bring(name: str, weights: str) -> None:
     Raises:
         AnmokError: they cannot be had.
     """
-    files = published(name)
-    if weights in files or (weights == "imagenet" and files):
-        fetch(files.get(weights) or list(files.values())[-1])
+    file = _file_of(name, weights)
+    if file is not None:
+        fetch(file)
 
 
 def preparation_of(name: str, weights: str, imgsz: int | None = None, in_channels: int = 3) -> Preparation:
     """What pictures must go through for these published weights, without building the network where that is known."""
-    files = published(name)
-    if weights in files or (weights == "imagenet" and files):
-        file = files.get(weights) or list(files.values())[-1]
+    file = _file_of(name, weights)
+    if file is not None:
         return prepared_as(file.preprocessing, imgsz, in_channels)
     return build_published(name, weights, in_channels=in_channels, imgsz=imgsz)[1]
+
+
+def _file_of(name: str, weights: str) -> Weights | None:
+    """The published file that is meant; None where there is none of this name, or timm knows of it."""
+    files = published(name)
+    return list(files.values())[-1] if weights == "imagenet" and files else files.get(weights)
 
 
 def build_published(
@@ -76,7 +81,7 @@ def build_published(
         raise UsageError(f"{name} has no published weights of this name", got=repr(weights), allowed=allowed,
                          fix="anmok.Classifier(network, classes) in Python, for weights of your own")  # fmt: skip
     network: Any = build(name, num_classes=num_classes, in_channels=in_channels, weights=weights)
-    file = files.get(weights) or (list(files.values())[-1] if files else None)
+    file = _file_of(name, weights)
     looks = network.preprocessing if file is None else file.preprocessing  # timm's networks know it for themselves
     known = network.net.num_classes if file is None else file.classes
     return network, prepared_as(looks, imgsz, in_channels or 3), known
