@@ -2,17 +2,23 @@
 
 import csv
 import hashlib
+import html
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from anmok.cli.show import check_text
 from anmok.core.errors import UsageError
 from anmok.data.check import Check
 from anmok.data.load import load_data
+from anmok.report.check_page import CheckContent, render_check
+from anmok.report.content import Data
+from anmok.tasks.invariance import MOVES
 from anmok.verbs.check import check
 from anmok.verbs.train import train
+from tests.verbs.photographs import write_photographs
 
 CLASSES = ("Ankle boot", "Dress", "Trouser")
 
@@ -147,3 +153,16 @@ def test_nothing_is_written_into_the_data(tmp_path: Path) -> None:
 def test_groups_that_tell_nothing_apart_are_refused(by: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--group-by"):
         check(write_clean(tmp_path / "data", each=4), group_by=by)
+
+
+def test_what_keeps_the_class_is_measured_said_and_shown(tmp_path: Path) -> None:
+    root, page = write_photographs(tmp_path / "photographs", each=20, side=100), tmp_path / "check.html"
+    found = check(root, augment=True, html=page)
+    assert [one["move"] for one in found.augmentation] == list(MOVES)
+    assert all(one["knows"] and 0 <= one["moved"]["value"] <= 1 for one in found.augmentation)
+    text, told = html.unescape(page.read_text()), check_text(found)
+    for one in found.augmentation:
+        assert one["advice"] in told and one["advice"][1:] in text and one["flag"].startswith("--")
+    strips = text.split("What keeps a picture's class</h2>")[1].split("</section>")[0]
+    assert strips.count("<img") == 4 * (1 + len(MOVES)), "four pictures as they are, and after each move"
+    assert "What keeps a picture" not in render_check(CheckContent("t", "s", Data({})))

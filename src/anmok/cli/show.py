@@ -185,7 +185,7 @@ def check_text(found: Any) -> str:
         lines.append(f"quarantined: {where}: {item['reason']}. Try: {ended(item['fix'])}")
     if len(found.quarantined) > SHOWN:
         lines.append(f"and {len(found.quarantined) - SHOWN:,} more; --json lists all")
-    lines += [_kept(one) for one in found.augmentation]
+    lines += [one["advice"] for one in found.augmentation]
     lines += [f"written: {path}" for path in (found.html, found.split) if path]
     if found.written:
         lines.append(f"written as {found.written['format']}: {found.written['path']}, {found.written['pictures']:,} "
@@ -196,15 +196,6 @@ def check_text(found: Any) -> str:
     verdict = "this would spoil training" if found.spoils else "nothing found that would spoil training"
     flags = ", ".join(f"{name} {value}" for name, value in found.settings.items())
     return "\n".join([*lines, "", verdict, f"next: {found.suggestion}" + (f" (chooses {flags})" if flags else "")])
-
-
-def _kept(one: Mapping[str, Any]) -> str:
-    """One augmentation: what it does to the answers, and the flag that asks for it."""
-    figures = f"neighbours right on {one['plain']['value']:.0%} as they are, on {one['moved']['value']:.0%} so"
-    if not one["knows"]:
-        return f"pictures {one['move']}: cannot be told ({figures})"
-    verdict = f"keep their class: {one['flag']}" if one["keeps"] else "do not keep their class"
-    return f"pictures {one['move']} {verdict} ({figures})"
 
 
 def _looks(statistics: Mapping[str, Any]) -> list[str]:

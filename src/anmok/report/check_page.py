@@ -34,6 +34,14 @@ class Histogram:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """Some pictures after a move that augmentation could make, and what it does to their class, in words."""
+
+    words: str
+    pictures: Sequence[Picture]
+
+
+@dataclass(frozen=True)
 class CheckContent:
     """Everything the page shows."""
 
@@ -43,6 +51,7 @@ class CheckContent:
     problems: Sequence[ShownProblem] = ()
     looks: Mapping[str, str] = field(default_factory=dict)
     histograms: Sequence[Histogram] = ()
+    moved: Sequence[Moved] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     created: str = ""
@@ -58,6 +67,7 @@ def render_check(content: CheckContent) -> str:
         data(ReportContent(content.title, data=content.data)),
         section("looks", "How they look", facts(content.looks)),
         section("objects", "What is annotated", *map(_histogram, content.histograms)),
+        section("augmentation", "What keeps a picture's class", _moved(content.moved)),
         section("next", "What training would choose", facts(content.settings), _command(content.command)),
     ]
     verdict = notes([f"{len(spoiling)} of {len(content.problems)} findings would spoil training"] if spoiling else [])
@@ -82,6 +92,15 @@ def _histogram(found: Histogram) -> str:
     rows = [[text(name), number(count), f'<span class="bar" style="--w:{count / most:.4f}"></span>']
             for name, count in found.bins]  # fmt: skip
     return table([found.title, found.counted, ""], rows, "tnt") if rows else ""
+
+
+def _moved(found: Sequence[Moved]) -> str:
+    figures = "".join(
+        f'<figure><div class="strip">{"".join(image(picture, "") for picture in one.pictures)}</div>'
+        f"<figcaption>{text(sentence(one.words))}</figcaption></figure>"
+        for one in found
+    )
+    return f'<div class="samples">{figures}</div>' if figures else ""
 
 
 def _group(pictures: Sequence[tuple[str, Picture]], note: str) -> str:

@@ -83,9 +83,18 @@ class Invariance:
             return f"pictures {self.move}: nearest neighbours know too little to say ({figures})"
         return f"pictures {self.move} {'keep' if self.keeps else 'do not keep'} their class (neighbours: {figures})"
 
+    @property
+    def advice(self) -> str:
+        """The finding, and the flag that asks for it where it may be asked for."""
+        figures = f"neighbours right on {self.plain.value:.0%} as they are, on {self.moved.value:.0%} so"
+        if not self.knows:
+            return f"pictures {self.move}: cannot be told ({figures})"
+        verdict = f"keep their class: {self.flag}" if self.keeps else "do not keep their class"
+        return f"pictures {self.move} {verdict} ({figures})"
+
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {**asdict(self), "knows": self.knows, "keeps": self.keeps}
+        return {**asdict(self), "knows": self.knows, "keeps": self.keeps, "advice": self.advice}
 
 
 def measure_invariance(

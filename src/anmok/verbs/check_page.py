@@ -11,7 +11,8 @@ import numpy as np
 from anmok.data.check import Check
 from anmok.data.problems import Problem
 from anmok.report import content
-from anmok.report.check_page import CheckContent, ShownProblem, write_check
+from anmok.report.check_page import CheckContent, Moved, ShownProblem, write_check
+from anmok.tasks.invariance import MOVES
 from anmok.tasks.pictures import Decoded
 from anmok.verbs import check_boxes, check_masks
 from anmok.verbs.card import now
@@ -30,6 +31,7 @@ def write_check_page(path: Path, found: Check, problems: Sequence[Problem], deco
             problems=[_shown(problem, decoded) for problem in problems],
             looks=_looks(found.statistics),
             histograms=[*check_boxes.histograms(found.statistics), *check_masks.histograms(found.statistics)],
+            moved=_moved(found, decoded),
             settings={name: str(value) for name, value in found.settings.items()},
             command=found.suggestion,
             created=now(),
@@ -76,6 +78,16 @@ def _samples(decoded: Decoded | None) -> dict[str, list[np.ndarray]]:
         chosen = own[:: max(1, len(own) // SHOWN_PER_CLASS)][:SHOWN_PER_CLASS]
         samples[name] = list(decoded.source.gather(decoded.rows[chosen])) if len(chosen) else []
     return samples
+
+
+def _moved(found: Check, decoded: Decoded | None) -> list[Moved]:
+    """Some pictures as they are and after each move that was measured."""
+    if decoded is None or not found.augmentation:
+        return []
+    spread = np.linspace(0, len(decoded.rows) - 1, min(SIDE_BY_SIDE, len(decoded.rows))).round().astype(int)
+    pixels = decoded.source.gather(decoded.rows[spread])
+    after = [Moved(one["advice"], list(MOVES[one["move"]][1](pixels, 0))) for one in found.augmentation]
+    return [Moved("pictures as they are", list(pixels)), *after]
 
 
 def _shown(problem: Problem, decoded: Decoded | None) -> ShownProblem:
