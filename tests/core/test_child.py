@@ -1,5 +1,7 @@
 """Processes of one's own: asked for, or started ahead of whoever will ask."""
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -53,3 +55,14 @@ def test_one_that_nobody_asks_for_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         time.sleep(0.05)
     assert waiting.returncode is not None and not child._ahead[WORKER]
     assert answer(asked, b"alive") == b"alive"
+
+
+@pytest.mark.parametrize(
+    "start", ["anmok.core.child import end_without as start", "anmok.data.loader import _start_worker as start"]
+)
+def test_a_parent_that_is_gone_already_is_missed(start: str) -> None:
+    """Killed between starting a worker and the worker's first look."""
+    more = ", 0" if "_start_worker" in start else ""
+    script = f"import time; from {start}; start(2**22 + 1{more}); time.sleep(60); print('still there')"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=50, check=False)
+    assert found.returncode == 1 and not found.stdout

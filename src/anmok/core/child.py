@@ -98,8 +98,12 @@ def die_with_parent() -> None:
     started in threads that do not last.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(os, "getppid"):
-        threading.Thread(target=_watch, args=(os.getppid(),), name="anmok-parent", daemon=True).start()
+    end_without(os.getppid())
+
+
+def end_without(parent: int) -> None:
+    """In the child: end soon after the process of this number is no longer the parent, or if it is not already."""
+    threading.Thread(target=_watch, args=(parent,), name="anmok-parent", daemon=True).start()
 
 
 def _watch(parent: int) -> None:

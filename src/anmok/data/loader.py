@@ -6,16 +6,18 @@ killed and resumed sees the same batches, with any number of workers.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from anmok.core.child import end_without
 from anmok.core.preparation import centre_crop
 from anmok.core.seeds import numpy_generator
 from anmok.core.types import Batch
@@ -107,6 +109,7 @@ class Loader:
                 num_workers=self.workers,
                 collate_fn=_as_is,
                 timeout=HANGING_WORKER_SECONDS,
+                worker_init_fn=partial(_start_worker, os.getpid()),
                 generator=torch.Generator(),  # its own: drawing from the global one would change what dropout draws
             ):
                 yield _unpack(parts)
@@ -127,6 +130,12 @@ def _permutation(seed: int, epoch: int, length: int) -> np.ndarray:
 def channels_first(pixels: np.ndarray) -> torch.Tensor:
     """Pixels (N, H, W, C) → a tensor (N, C, H, W), channels last in memory."""
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+
+
+def _start_worker(parent: int, number: int) -> None:
+    """In a worker. torch watches whoever is the parent when it begins to watch: one that was killed a moment before, it
+    would never miss, and the worker would stay."""
+    end_without(parent)
 
 
 class _Plans(Dataset[Any]):
