@@ -14,6 +14,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,15 +85,14 @@ def main() -> None:
         sides: dict[str, Callable[[int], dict[str, Any]]] = {"anmok": lambda seed: anmok(train, test, seed)}
         if asked.fastai:
             sides["fastai"] = lambda seed: peer(asked.fastai, "fastai_photographs.py", train, test, seed)
+        weights, keras = Path(place) / "weights.npz", partial(peer, asked.keras, "keras_photographs.py", train, test)
         if asked.keras:
-            write_weights(Path(place) / "weights.npz")
-            sides["keras"] = lambda seed: peer(asked.keras, "keras_photographs.py", train, test, seed,
-                                               Path(place) / "weights.npz")  # fmt: skip
+            write_weights(weights)
+            sides["keras"] = lambda seed: keras(seed, weights)
         if asked.imgsz:
             sides[f"anmok at {asked.imgsz}"] = lambda seed: anmok(train, test, seed, "--imgsz", str(asked.imgsz))
         if asked.imgsz and asked.keras:
-            sides[f"keras at {asked.imgsz}"] = lambda seed: peer(asked.keras, "keras_photographs.py", train, test, seed,
-                                                                 Path(place) / "weights.npz", asked.imgsz)  # fmt: skip
+            sides[f"keras at {asked.imgsz}"] = lambda seed: keras(seed, weights, asked.imgsz)
         found = in_turn(asked.rounds, sides)
     tell(found, "accuracy", "process_s", "peak_mib")
     for ours in (name for name in found if name.startswith("anmok")):

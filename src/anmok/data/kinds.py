@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from anmok.core import magic
-from anmok.core.magic import PICTURE_SUFFIXES
 from anmok.core.types import Quarantined, Skipped
 from anmok.data.walk import Tree, readable
 
@@ -44,7 +43,7 @@ def sort_pictures(tree: Tree) -> tuple[list[str], list[Skipped], list[Quarantine
     foreign: list[Quarantined] = []
     for path in tree.files:
         suffix = PurePosixPath(path).suffix.lower()
-        if suffix in PICTURE_SUFFIXES:
+        if suffix in magic.PICTURE_SUFFIXES:
             pictures.append(path)
         elif suffix in FOREIGN_SUFFIXES:
             reason = f"pictures of the kind {suffix} are not read"

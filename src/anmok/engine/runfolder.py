@@ -42,7 +42,8 @@ class RunFolder:
             UsageError: `name` is no plain folder name.
             UnwrittenError: the folder cannot be made.
         """
-        _check_name(name)
+        if not name or name in {".", ".."} or any(sign in name for sign in "/\\\0"):
+            raise UsageError("this cannot name a run", got=repr(name), allowed="one folder name, e.g. 'flowers'")
         base, number = Path(base), 1
         with files.naming_the_cause(base / name):
             base.mkdir(parents=True, exist_ok=True)
@@ -60,14 +61,13 @@ class RunFolder:
         return cls(path)
 
     @staticmethod
-    def check(base: str | os.PathLike[str], name: str = "run") -> None:
-        """Refuse a place or a name that no run can have; for before the work that goes into one.
+    def check(base: str | os.PathLike[str]) -> None:
+        """Refuse a place where no run can be made; for before the work that goes into one.
 
         Raises:
-            UsageError: `name` is no plain folder name, a file is in the way, or this user must not write there.
+            UsageError: a file is in the way, or this user must not write there.
         """
-        _check_name(name)
-        if why := files.unwritable(Path(base, name)):
+        if why := files.unwritable(Path(base, "run")):
             raise UsageError(f"runs cannot be kept here: {why}", path=Path(base), fix="another place")
 
     @classmethod
@@ -118,8 +118,3 @@ class RunFolder:
             return None
         record = self.read_json("state/devices.json")
         return {"device": str(record["device"]), "precision": str(record["precision"])}
-
-
-def _check_name(name: str) -> None:
-    if not name or name in {".", ".."} or any(sign in name for sign in "/\\\0"):
-        raise UsageError("this cannot name a run", got=repr(name), allowed="one folder name, e.g. 'flowers'")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anmok.core.errors import sentence
 from anmok.report.content import Data, Picture, ReportContent
-from anmok.report.html import facts, fold, image, notes, number, section, shortened, table, text
+from anmok.report.html import facts, fold, image, notes, number, section, shortened, strips, table, text
 from anmok.report.page import document, write_page
 from anmok.report.sections.data import data
 
@@ -34,16 +34,9 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class Moved:
-    """Some pictures after a move that augmentation could make, and what it does to their class, in words."""
-
-    words: str
-    pictures: Sequence[Picture]
-
-
-@dataclass(frozen=True)
 class CheckContent:
-    """Everything the page shows."""
+    """Everything the page shows. `moved`: pictures after each move that augmentation could make, by what it does to
+    their class, in words."""
 
     title: str
     summary: str
@@ -51,7 +44,7 @@ class CheckContent:
     problems: Sequence[ShownProblem] = ()
     looks: Mapping[str, str] = field(default_factory=dict)
     histograms: Sequence[Histogram] = ()
-    moved: Sequence[Moved] = ()
+    moved: Mapping[str, Sequence[Picture]] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
     created: str = ""
@@ -67,7 +60,7 @@ def render_check(content: CheckContent) -> str:
         data(ReportContent(content.title, data=content.data)),
         section("looks", "How they look", facts(content.looks)),
         section("objects", "What is annotated", *map(_histogram, content.histograms)),
-        section("augmentation", "What keeps a picture's class", _moved(content.moved)),
+        section("augmentation", "What keeps a picture's class", strips(content.moved)),
         section("next", "What training would choose", facts(content.settings), _command(content.command)),
     ]
     verdict = notes([f"{len(spoiling)} of {len(content.problems)} findings would spoil training"] if spoiling else [])
@@ -92,15 +85,6 @@ def _histogram(found: Histogram) -> str:
     rows = [[text(name), number(count), f'<span class="bar" style="--w:{count / most:.4f}"></span>']
             for name, count in found.bins]  # fmt: skip
     return table([found.title, found.counted, ""], rows, "tnt") if rows else ""
-
-
-def _moved(found: Sequence[Moved]) -> str:
-    figures = "".join(
-        f'<figure><div class="strip">{"".join(image(picture, "") for picture in one.pictures)}</div>'
-        f"<figcaption>{text(sentence(one.words))}</figcaption></figure>"
-        for one in found
-    )
-    return f'<div class="samples">{figures}</div>' if figures else ""
 
 
 def _group(pictures: Sequence[tuple[str, Picture]], note: str) -> str:

@@ -7,7 +7,7 @@ import html
 import io
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from PIL import Image
@@ -97,6 +97,17 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]], kinds: str, captio
     )
     title = f"<caption>{text(caption)}</caption>" if caption else ""
     return f'<div class="scroll"><table>{title}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def strips(shown: Mapping[str, Sequence[Picture]]) -> str:
+    """Pictures side by side, a strip for each caption."""
+    figures = "".join(
+        f'<figure><div class="strip">{"".join(image(picture, caption) for picture in pictures)}</div>'
+        f"<figcaption>{text(caption)}</figcaption></figure>"
+        for caption, pictures in shown.items()
+        if len(pictures)
+    )
+    return f'<div class="samples">{figures}</div>' if figures else ""
 
 
 def image(picture: Picture, alt: str, lazy: bool = True) -> str:

@@ -45,6 +45,7 @@ class Looked:
     duplicates: Duplicates
     statistics: Statistics
     suspects: Sequence[Suspect]
+    vectors: Photographs | None = None  # what compared them, where it was a network
 
     @property
     def dataset(self) -> Dataset:
@@ -117,11 +118,14 @@ def _look(dataset: Dataset, asked: CheckSettings, terminal: Terminal) -> Looked:
     with terminal.bar("looking for copies") as on_progress:
         duplicates = find_duplicates(dataset, source, rows, on_progress=on_progress)
     statistics = measure_pictures(dataset, source, rows)
-    doubted = _suspects(decoded, duplicates, terminal) if asked.labels else []
-    return Looked(decoded, duplicates, statistics, doubted)
+    vectors = _vectors(decoded, len(dataset))
+    doubted = _suspects(decoded, duplicates, vectors, terminal) if asked.labels else []
+    return Looked(decoded, duplicates, statistics, doubted, vectors)
 
 
-def _suspects(decoded: Decoded, duplicates: Duplicates, terminal: Terminal) -> list[Suspect]:
+def _suspects(
+    decoded: Decoded, duplicates: Duplicates, vectors: Photographs | None, terminal: Terminal
+) -> list[Suspect]:
     """Likely wrong labels. Copies of a picture, and pictures of one group, are asked about together."""
     dataset = decoded.dataset
     targets = np.array([e.target if isinstance(e.target, int) else -1 for e in dataset.entries], int)
@@ -131,7 +135,6 @@ def _suspects(decoded: Decoded, duplicates: Duplicates, terminal: Terminal) -> l
     names = [entry.group or f"entry {i}" for i, entry in enumerate(together.entries)]
     groups = np.unique(names, return_inverse=True)[1]
     with terminal.bar("looking for wrong labels") as on_progress:
-        vectors = _vectors(decoded, len(dataset))
         features = features_of(decoded.source, decoded.rows, vectors, on_progress=on_progress)
     return suspects(targets, out_of_fold(features, targets, groups))
 
@@ -144,7 +147,8 @@ def _augmentation(looked: Looked, terminal: Terminal) -> list[Invariance]:
         raise UsageError("what keeps the class is measured on labelled pictures", path=decoded.dataset.root)
     targets = np.array([decoded.dataset.entries[i].target for i in labelled], np.int64)
     terminal.say("measuring which augmentation keeps the class")
-    return measure_invariance(decoded.source.gather, decoded.rows[labelled], targets, _vectors(decoded, len(labelled)))
+    vectors = looked.vectors or _vectors(decoded, len(labelled))
+    return measure_invariance(decoded.source.gather, decoded.rows[labelled], targets, vectors)
 
 
 def _vectors(decoded: Decoded, pictures: int) -> Photographs | None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from anmok.core.errors import sentence
 from anmok.data.check import Check
 from anmok.data.problems import Problem
 from anmok.report import content
-from anmok.report.check_page import CheckContent, Moved, ShownProblem, write_check
+from anmok.report.check_page import CheckContent, ShownProblem, write_check
 from anmok.tasks.invariance import MOVES
 from anmok.tasks.pictures import Decoded
 from anmok.verbs import check_boxes, check_masks
@@ -80,14 +81,14 @@ def _samples(decoded: Decoded | None) -> dict[str, list[np.ndarray]]:
     return samples
 
 
-def _moved(found: Check, decoded: Decoded | None) -> list[Moved]:
+def _moved(found: Check, decoded: Decoded | None) -> dict[str, Sequence[np.ndarray]]:
     """Some pictures as they are and after each move that was measured."""
     if decoded is None or not found.augmentation:
-        return []
+        return {}
     spread = np.linspace(0, len(decoded.rows) - 1, min(SIDE_BY_SIDE, len(decoded.rows))).round().astype(int)
     pixels = decoded.source.gather(decoded.rows[spread])
-    after = [Moved(one["advice"], list(MOVES[one["move"]][1](pixels, 0))) for one in found.augmentation]
-    return [Moved("pictures as they are", list(pixels)), *after]
+    after = {sentence(one["advice"]): list(MOVES[one["move"]][1](pixels, 0)) for one in found.augmentation}
+    return {"Pictures as they are.": list(pixels), **after}
 
 
 def _shown(problem: Problem, decoded: Decoded | None) -> ShownProblem:

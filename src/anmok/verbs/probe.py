@@ -48,7 +48,7 @@ class Probe:
         """Draw pictures and find weights.
 
         Args:
-            data: labelled pictures, as `anmok train` takes them; of more than 2,000, so many are drawn, evenly by class
+            data: labelled pictures, as `anmok train` takes them; of more than 2,000 so many, drawn evenly by class.
             networks: names, all with published weights.
             weights: `imagenet` to download them; None: those that are here.
             imgsz: side in pixels; None: each network's own.

@@ -86,7 +86,7 @@ def _check(asked: TrainSettings) -> None:
     if asked.find_lr and asked.lr is not None:
         raise UsageError("a learning rate is either given or found", got=f"--lr {asked.lr} and --find-lr")
     if asked.resume is None:
-        RunFolder.check(asked.project, asked.name or "run")
+        RunFolder.check(asked.project)
 
 
 def _go(folder: RunFolder, plan: TrainingPlan, model: Model, terminal: Terminal, listeners: Sequence[Callback]) -> Run:

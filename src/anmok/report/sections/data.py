@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from anmok.report.content import Data, ReportContent, SetAside
-from anmok.report.html import facts, fold, image, notes, number, section, table, text
+from anmok.report.html import facts, fold, notes, number, section, strips, table, text
 
 ORDER = ("train", "val", "test")
 FOLD_BEYOND = 20  # classes; a longer table opens on a click
@@ -17,7 +17,7 @@ def data(content: ReportContent) -> str:
     if found is None:
         return ""
     return section(
-        "data", "The pictures", facts(found.facts), notes(found.warnings), _samples(found), _counts(found.counts),
+        "data", "The pictures", facts(found.facts), notes(found.warnings), strips(found.samples), _counts(found.counts),
         _set_aside(found),
     )  # fmt: skip
 
@@ -39,16 +39,6 @@ def _counts(counts: Mapping[str, Mapping[str, int]]) -> str:
     heads = ["class", *(split or "no split" for split in splits), "all", ""]
     shown = table(heads, rows, "t" + "n" * (len(splits) + 1) + "t")
     return fold("Pictures by class", shown) if len(counts) > FOLD_BEYOND else shown
-
-
-def _samples(found: Data) -> str:
-    strips = "".join(
-        f'<figure><div class="strip">{"".join(image(picture, name) for picture in pictures)}</div>'
-        f"<figcaption>{text(name)}</figcaption></figure>"
-        for name, pictures in found.samples.items()
-        if len(pictures)
-    )
-    return f'<div class="samples">{strips}</div>' if strips else ""
 
 
 def _set_aside(found: Data) -> str:

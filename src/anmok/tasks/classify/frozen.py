@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -105,7 +105,6 @@ class Frozen:
     Attributes:
         way: what computes, for the key under which features are kept.
         corners: whether those of corners are given, too.
-        identity: see `identity_of`.
 
     Args:
         model: with the network; it must not change while this is in use.
@@ -117,9 +116,13 @@ class Frozen:
         self.model, self.corners, self._vectors = model, corners, Vectors(model.network, corners)
         here = model.devices.device.type == "cpu"
         self.way = f"openvino, {model.devices.precision}" if here and passes >= MANY and _able() else "torch"
-        self.identity = identity_of(model)
         self._engine: Engine | None = None
         self._tried = self.way == "torch"
+
+    @cached_property
+    def identity(self) -> str:
+        """See `identity_of`."""
+        return identity_of(self.model)
 
     @torch.no_grad()
     def __call__(self, pictures: np.ndarray) -> np.ndarray:

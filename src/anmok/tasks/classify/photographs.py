@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
@@ -25,18 +26,23 @@ def are_photographs(shape: Sequence[int], pictures: int) -> bool:
 
 
 class Photographs:
-    """uint8 (n, S, S, 3) → features float32 (n, D), by the network whose weights are installed with anmok.
+    """uint8 (n, S, S, 3) → features float32 (n, D), by the network whose weights are installed with anmok;
+    it is built when it is first asked.
 
     Args:
         passes: how many photographs will be asked about in all; an engine answers for many, see `Frozen`.
     """
 
     def __init__(self, passes: int) -> None:
+        self._passes = passes
+
+    @cached_property
+    def _frozen(self) -> Frozen:
         network, preparation, classes = build_published(EMBEDDED, "imagenet", imgsz=_SIDE)
         devices = choose()
         devices.place(network.eval())
         model = Classify(network, [str(number) for number in range(classes)], preparation, devices)
-        self._frozen = Frozen(model, passes)
+        return Frozen(model, self._passes)
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """What the network makes of whole photographs."""
