@@ -111,7 +111,7 @@ class _Problem:
     ) -> _Problem:  # fmt: skip
         x, y = torch.from_numpy(features), torch.from_numpy(targets)
         mean, spread = x.mean(0), x.std(0).clamp_min(1e-6)
-        return cls((x - mean) / spread, y, mean, spread, classes, balance, loss_of)
+        return cls((x - mean).div_(spread), y, mean, spread, classes, balance, loss_of)
 
     def sample(self) -> _Problem:
         """As many features as are searched first, evenly over all."""
@@ -121,20 +121,23 @@ class _Problem:
     def minimum(self, penalty: float, start: Tensor | None, slope: float) -> Tensor:
         """Where the loss is smallest, as (classes, D + 1): weights, and the bias, which is not held back."""
         first = torch.zeros(self.classes, self.x.shape[1] + 1) if start is None else start
-        solution = first.clone().requires_grad_()
-        optimizer = torch.optim.LBFGS([solution], max_iter=200, tolerance_grad=slope, line_search_fn="strong_wolfe")
+        weight, bias = first[:, :-1, None, None].clone().requires_grad_(), first[:, -1].clone().requires_grad_()
+        optimizer = torch.optim.LBFGS(
+            [weight, bias], max_iter=200, tolerance_grad=slope, line_search_fn="strong_wolfe"
+        )  # fmt: skip
+        # A dense layer as a 1 × 1 convolution of a picture one pixel wide, channels last: of so few outputs that takes
+        # half of the time of a product of matrices, there and back.
+        picture = self.x[None, :, None].permute(0, 3, 1, 2)
 
         def loss() -> Tensor:
             optimizer.zero_grad()
-            # The gradient of x @ Wᵀ takes four times as long.
-            logits = (solution[:, :-1] @ self.x.T + solution[:, -1:]).T
-            held_back = penalty / 2 * solution[:, :-1].square().sum()
-            value = self.loss_of(logits, self.y, self.balance) + held_back
+            logits = F.conv2d(picture, weight, bias)[0, ..., 0].T
+            value = self.loss_of(logits, self.y, self.balance) + penalty / 2 * weight.square().sum()
             value.backward()
             return value
 
         optimizer.step(loss)  # type: ignore[arg-type]
-        return solution.detach()
+        return torch.cat([weight[..., 0, 0], bias[:, None]], dim=1).detach()
 
     def head(self, penalty: float, solution: Tensor) -> Head:
         """The same for raw features."""
