@@ -1,11 +1,13 @@
-"""Which command lines have decoding workers started before torch is imported."""
+"""What command lines have started before torch is imported."""
 
+import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from anmok.cli import ahead
-from anmok.cli.ahead import expect_pictures, holds_pictures
+from anmok.cli.ahead import decode_meanwhile, expect_pictures, holds_pictures
 
 
 def touch(path: Path) -> Path:
@@ -31,7 +33,8 @@ def test_folders_of_pictures_are_recognised_by_some_names(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("words", "cores", "started"),
     [
-        (["train", "photos"], 2, [("anmok.data.decoding_worker", 2)]),
+        (["train", "photos"], 2, [("anmok.tasks.decoding_ahead", 1)]),
+        (["check", "photos"], 2, [("anmok.data.decoding_worker", 2)]),
         (["eval", "run", "photos", "--json"], 3, [("anmok.data.decoding_worker", 3)]),
         (["train", "photos"], 1, []),
         (["predict", "run", "photos"], 2, []),
@@ -40,7 +43,7 @@ def test_folders_of_pictures_are_recognised_by_some_names(tmp_path: Path) -> Non
         ([], 2, []),
     ],
 )
-def test_workers_are_started_for_commands_that_decode_folders(
+def test_what_decodes_is_started_for_commands_that_decode_folders(
     words: list[str], cores: int, started: list[tuple[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     touch(tmp_path / "photos/cat/a.png")
@@ -50,3 +53,25 @@ def test_workers_are_started_for_commands_that_decode_folders(
     monkeypatch.setattr(ahead, "start_ahead", lambda module, count: found.append((module, count)))
     expect_pictures(words)
     assert found == started
+
+
+def test_a_training_has_its_pictures_decoded_as_its_settings_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANMOK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(ahead, "processors", lambda: 2)
+    for name in ("cat/a.png", "dog/b.png"):
+        Image.new("RGB", (80, 70)).save(touch(tmp_path / "photos" / name))
+    data = str(tmp_path / "photos")
+    expect_pictures(["train", data])
+    decode_meanwhile(data, {"imgsz": 64, "follow_links": True, "epochs": 3, "project": tmp_path})
+    end = time.monotonic() + 30
+    while not list(tmp_path.glob("cache/*/about.json")) and time.monotonic() < end:
+        time.sleep(0.05)
+    (pixels,) = tmp_path.glob("cache/*/pixels.u8")
+    assert pixels.stat().st_size == 2 * 73 * 73 * 3  # 64 / 0.875
+
+
+def test_nothing_is_asked_of_whom_nobody_started() -> None:
+    decode_meanwhile("photos", {})
+    decode_meanwhile(None, {})

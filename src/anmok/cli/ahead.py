@@ -1,26 +1,53 @@
-"""What a command will want, started before torch is imported: that takes seconds, and one processor alone."""
+"""What a command will want, started before torch is imported: that takes seconds, and one processor alone.
+
+`train` wants its pictures decoded, and has a process of its own begin with that; `eval` and `check` want workers.
+"""
 
 from __future__ import annotations
 
+import atexit
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path, PurePath
+from typing import Any
 
-from anmok.core.child import start_ahead
+from anmok.core.child import start_ahead, waiting_child
 from anmok.core.magic import PICTURE_SUFFIXES
 from anmok.core.processor import processors
 
-_DECODING = ("train", "eval", "check")  # commands that decode folders of pictures
+_DECODER, _WORKER = "anmok.tasks.decoding_ahead", "anmok.data.decoding_worker"
+_DECODING = {"train": _DECODER, "eval": _WORKER, "check": _WORKER}  # commands that decode folders of pictures
+_DECISIVE = ("task", "net", "weights", "imgsz")  # settings of a training that decide how pictures are prepared
 _DEEP, _LOOKED_AT = 3, 50  # folders in each other, names in each
 
 
 def expect_pictures(arguments: Sequence[str]) -> None:
-    """Start the workers that will decode, where the command is likely to want them: a third of a second each."""
-    wanted = bool(arguments) and arguments[0] in _DECODING and processors() > 1
-    if wanted and any(map(holds_pictures, arguments[1:])):
-        start_ahead("anmok.data.decoding_worker", processors())
+    """Start what will decode, where the command is likely to want it: a third of a second each."""
+    module = _DECODING.get(arguments[0]) if arguments and processors() > 1 else None
+    if module is not None and any(map(holds_pictures, arguments[1:])):
+        start_ahead(module, 1 if module == _DECODER else processors())
+
+
+def decode_meanwhile(data: str | None, settings: Mapping[str, Any]) -> None:
+    """Have the pictures of a training decoded, if a process for that was started: now that its settings are known.
+
+    Args:
+        data: as `anmok train` takes it.
+        settings: those of its settings that are set.
+    """
+    decoder = waiting_child(_DECODER)
+    if decoder is None or decoder.stdin is None or data is None:
+        return
+    from anmok.verbs.setting import DataSettings  # imported by now, and slow before
+
+    reading = {name: settings[name] for name in DataSettings.model_fields if name in settings}
+    asked = {"data": data, "reading": reading, **{name: settings[name] for name in _DECISIVE if name in settings}}
+    atexit.register(decoder.kill)
+    with suppress(OSError), decoder.stdin as requests:  # it has ended: the command decodes for itself
+        requests.write(json.dumps(asked, default=str).encode())
 
 
 def holds_pictures(word: str) -> bool:

@@ -16,6 +16,7 @@ from cyclopts import Parameter
 from pydantic import BaseModel
 
 from anmok.cli import show, show_contest
+from anmok.cli.ahead import decode_meanwhile
 from anmok.verbs.generate_settings import GenerateSettings
 from anmok.verbs.settings import (
     CheckSettings,
@@ -92,6 +93,7 @@ def train_command(
         found = _verb("seeds", "train_seeds")(data, seeds=seeds, quiet=quiet or json, **given)
         print(show.as_json(found.to_json()) if json else show.seeds_text(found))
         return 0
+    decode_meanwhile(data, given)
     run = _verb("train")(data, quiet=quiet or json, **given)
     return show.print_run(run, not json)
 

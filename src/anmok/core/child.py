@@ -31,12 +31,18 @@ _ahead: dict[str, list[subprocess.Popen[bytes]]] = {}  # by module
 def start_child(module: str, files: Sequence[int] = ()) -> subprocess.Popen[bytes]:
     """Start `main()` of a module; its `stdin` and `stdout` are pipes. Nothing else of this process reaches it, but for
     these open files, under the same numbers (not on Windows). One that was started ahead serves as well."""
-    while not files and (waiting := _ahead.get(module)):
+    waiting = None if files else waiting_child(module)
+    return waiting or _started(module, files)
+
+
+def waiting_child(module: str) -> subprocess.Popen[bytes] | None:
+    """A child of this module that was started ahead and that nobody asked for yet, from now on the caller's."""
+    while waiting := _ahead.get(module):
         with suppress(IndexError):  # another thread took the last one
             child = waiting.pop()
             if child.poll() is None:
                 return child
-    return _started(module, files)
+    return None
 
 
 def start_ahead(module: str, count: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from contextlib import suppress
 from functools import cache
 
@@ -18,6 +19,11 @@ def processors() -> int:
 def has_amx() -> bool:
     """Whether there are units for products of matrices (Linux on x86-64 tells)."""
     return "amx_tile" in processor_fact("flags").split()
+
+
+def processor_name() -> str:
+    """What the processor is called, as far as the system tells."""
+    return processor_fact("model name") or platform.processor() or platform.machine()
 
 
 @cache

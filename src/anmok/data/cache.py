@@ -87,9 +87,13 @@ def build(
         return Built(ArrayPixels(array, order), np.arange(len(order)), kind="array")
     cache, key = PixelCache(directory or cache_folder(), limit), fingerprint(dataset, preparation)
     job = _Job(dataset, preparation, workers, timeout)
+
+    def told(written: int) -> None:
+        _report(on_progress, job.pictures_in(written), len(dataset))
+
     with ExitStack() as stack:
         try:
-            stack.enter_context(cache.building(key, lambda: _report(on_progress, 0, len(dataset))))
+            stack.enter_context(cache.building(key, told))
         except OSError as error:
             return job.stream(error, on_progress)
         return job.find(cache, key) or job.keep(cache, key, on_progress)
@@ -133,6 +137,10 @@ class _Job:
     @property
     def shape(self) -> tuple[int, ...]:
         return len(self.dataset), *self.preparation.shape
+
+    def pictures_in(self, written: int) -> int:
+        """How many pictures so many bytes of the cache hold; 0 where that cannot be known."""
+        return 0 if self._whole else min(written // math.prod(self.preparation.shape), len(self.dataset))
 
     @property
     def _locators(self) -> list[str | int]:

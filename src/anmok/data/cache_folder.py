@@ -27,6 +27,7 @@ from anmok.data.locks import exclusive
 
 PIXELS, ABOUT = "pixels.u8", "about.json"
 _GIB = 1 << 30
+_LOOK = 0.05  # seconds between two looks at what another process builds
 _STALLED = 60.0  # seconds without a new byte after which another process's build is not waited for
 
 
@@ -80,10 +81,13 @@ class PixelCache:
         return known, pixels, size
 
     @contextmanager
-    def building(self, key: str, on_wait: Callable[[], None]) -> Iterator[None]:
+    def building(self, key: str, on_wait: Callable[[int], None]) -> Iterator[None]:
         """Hold the lock of `key`, after waiting for another process that is building it and gets on.
 
         A build that stands still is not waited for: both then build, and the first to finish is kept.
+
+        Args:
+            on_wait: called with the bytes that the other has written so far.
 
         Raises:
             OSError: the folder cannot be written to.
@@ -97,14 +101,14 @@ class PixelCache:
                         shutil.rmtree(left, ignore_errors=True)
                     yield
                     return
-            on_wait()
             size = sum(_size(part) for part in self.folder.glob(f"{key}.partial-*"))
+            on_wait(size)
             if size != seen:
                 waited, seen = time.monotonic(), size
             if time.monotonic() - waited > _STALLED:
                 yield
                 return
-            time.sleep(0.2)
+            time.sleep(_LOOK)
 
     def evict(self, keep: str) -> None:
         """Remove the least recently used caches, and what killed builds left, until all fit the total limit."""

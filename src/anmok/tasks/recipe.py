@@ -8,22 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from anmok.core.errors import PictureError
 from anmok.core.preparation import Preparation
-from anmok.core.types import Dataset
 from anmok.data.augment import Augment
-from anmok.data.records import decode_from
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-SMALL = 64  # pictures up to this side keep every pixel
-SIDES = (32, 48, 64, 96, 128)  # larger ones are brought to one of these: a network from scratch learns little above
 BATCHES = ((10_000, 256), (2_000, 128), (500, 32), (0, 16))  # from so many training pictures, so many a step
 MANY = 20  # epochs; in fewer, a network has no time to learn shifted pictures as well (measured on Fashion-MNIST)
 FINE_TUNING = 5  # epochs
-LOOKED_AT = 64  # pictures opened to learn size and colour before training
-_GLANCE = 16  # pixels a side that suffice for it
 
 
 @dataclass(frozen=True)
@@ -136,41 +129,6 @@ def choose_transfer(pictures: int, network: str, weights: str, mirror: bool, fre
         frozen=freeze == "all",
         freeze=int(freeze) if freeze.isdigit() else 0,
     )
-
-
-def look(dataset: Dataset) -> list[tuple[int, int, int]]:
-    """Shapes (height, width, channels) of some pictures spread over the data set; unreadable ones are passed over.
-
-    Large JPEGs are decoded at reduced size: 64 photographs of 12 megapixels take 1.8 s in place of 6.3.
-    """
-    shapes: list[tuple[int, int, int]] = []
-    step = max(1, len(dataset.entries) // LOOKED_AT)
-    for entry in list(dataset.entries)[::step][:LOOKED_AT]:
-        try:
-            found = decode_from(dataset.pictures, entry.locator, _GLANCE)
-        except PictureError:
-            continue
-        shapes.append((*found.original_size, found.channels))
-    return shapes
-
-
-def choose_preparation(shapes: list[tuple[int, int, int]], imgsz: int | None = None) -> Preparation:
-    """Picture size and channels for a network trained from scratch.
-
-    Small pictures of one square size stay as they are. Larger ones lose an eighth to random crops, as the classic
-    resize 256, crop 224 does.
-    """
-    channels = max((shape[2] for shape in shapes), default=3)
-    shorter = int(np.median([min(shape[:2]) for shape in shapes])) if shapes else SIDES[-1]
-    square = {(shape[0], shape[1]) for shape in shapes} == {(shorter, shorter)}
-    size = imgsz or (shorter if square and shorter <= SMALL else _side(shorter))
-    store = size if square and size == shorter else round(size * 8 / 7)
-    grey = (0.5,) * channels
-    return Preparation(size=size, store=store, channels=channels, mean=grey, std=grey)
-
-
-def _side(shorter: int) -> int:
-    return max((side for side in SIDES if side <= shorter), default=SIDES[0])
 
 
 def choose_recipe(pictures: int, preparation: Preparation, mirror: bool, focus: bool = False) -> Recipe:

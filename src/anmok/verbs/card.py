@@ -7,10 +7,10 @@ import platform
 import time
 from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from anmok.core.errors import CheckpointError
+from anmok.core.processor import processor_name
 from anmok.engine.runfolder import RunFolder
 from anmok.networks import OF_TASK, TIMM
 
@@ -50,7 +50,7 @@ def read(folder: RunFolder) -> dict[str, Any]:
 
 def machine(record: Mapping[str, Any]) -> dict[str, Any]:
     """What computed: the devices' record, processor and system."""
-    return {**record, "cpu": _cpu_name(), "cores": os.cpu_count(), "system": platform.platform(terse=True)}
+    return {**record, "cpu": processor_name(), "cores": os.cpu_count(), "system": platform.platform(terse=True)}
 
 
 def versions() -> dict[str, str]:
@@ -71,13 +71,3 @@ class _Known:
 def now() -> str:
     """Local time with its offset, to the second."""
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
-
-
-def _cpu_name() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

@@ -22,13 +22,12 @@ from anmok.data.load import load_data
 from anmok.data.problems import Problem, all_problems
 from anmok.data.split import assign_splits, save_split
 from anmok.data.statistics import Statistics, measure_pictures
-from anmok.tasks.classify.choosing import starting_point
+from anmok.tasks.beginning import beginning, choose_preparation, look
 from anmok.tasks.classify.photographs import Photographs, are_photographs
 from anmok.tasks.invariance import Invariance, measure_invariance
 from anmok.tasks.mislabelled import Suspect, features_of, out_of_fold, suspects
 from anmok.tasks.pictures import Decoded, decode_all
-from anmok.tasks.published import preparation_of
-from anmok.tasks.recipe import choose_preparation, choose_recipe, choose_transfer, look
+from anmok.tasks.recipe import choose_recipe, choose_transfer
 from anmok.verbs.check_page import write_check_page
 from anmok.verbs.check_targets import SeenTargets, are_pairs, decode_pairs, look_at_targets, read_masks
 from anmok.verbs.setting import named_after
@@ -184,12 +183,10 @@ def _suggested(looked: Looked) -> dict[str, Any]:
         return {"task": looked.dataset.task}
     learned = looked.dataset.splits.get("train") or len(looked.dataset)
     wishes = TrainSettings.of()
-    start = starting_point(look(looked.dataset), wishes)
+    start, preparation = beginning(looked.dataset, wishes)
     if start is None:
-        preparation = looked.decoded.preparation
         recipe = choose_recipe(learned, preparation, mirror=False)
     else:
-        preparation = preparation_of(*start)
         recipe = choose_transfer(learned, *start, mirror=False, freeze="all")
     return {
         "task": looked.dataset.task,

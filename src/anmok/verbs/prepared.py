@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,7 @@ from anmok.core.errors import AnmokError, UnwrittenError
 from anmok.core.files import write_json
 from anmok.core.pictures import RULES, Decoded
 from anmok.core.preparation import Preparation
-from anmok.core.processor import processor_fact, processors
+from anmok.core.processor import processor_name, processors
 from anmok.core.resizing import RESIZER
 from anmok.core.seen import Seen
 from anmok.core.types import Pictures, Prediction
@@ -177,7 +176,8 @@ def key_of(subject: object) -> str | None:
 
 def _key(material: bytes) -> str:
     """Another key wherever anything that decides the answers, or how fast they come, is another."""
-    facts = [FORMAT, RULES, hashlib.sha256(material).hexdigest(), *map(_version, _VERSIONS), _processor(), processors()]
+    versions, here = map(_version, _VERSIONS), (processor_name(), processors())
+    facts = [FORMAT, RULES, hashlib.sha256(material).hexdigest(), *versions, *here]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 
@@ -250,8 +250,3 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return ""
-
-
-def _processor() -> str:
-    """The processor's name, where Linux tells it."""
-    return processor_fact("model name") or platform.processor() or platform.machine()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,12 +23,14 @@ from anmok.data.formats._claims import Claim, Claims, Settled
 from anmok.data.formats._columns import plain
 from anmok.data.formats._labels import ONE
 from anmok.data.formats._pixel_columns import PixelColumns, find_pixels
-from anmok.data.formats._pixel_rows import PixelRows, read_pixels
 from anmok.data.formats._tables import TextTable, choose, table_names
 from anmok.data.known import known_classes
 from anmok.data.source import Recognition, Source
 from anmok.data.stores import ArrayPictures
 from anmok.data.walk import readable
+
+if TYPE_CHECKING:
+    from anmok.data.formats._pixel_rows import PixelRows
 
 _HEAD = 8 * 2**20  # bytes: a row of pixels is long
 
@@ -72,6 +75,8 @@ class CsvPixels:
         shapes = {table.found.shape for table in tables}
         if len(shapes) > 1:
             raise DataError("the tables' pictures differ in shape", path=source.path, got="; ".join(map(str, tables)))
+        from anmok.data.formats._pixel_rows import read_pixels  # and with it PyArrow, which no other format needs
+
         claims, blocks = Claims(), []
         for table in tables:
             blocks.append(read_pixels(table.file, table.name, table.dialect, table.found))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,22 +17,22 @@ from anmok.engine.randomness import seed_everything
 from anmok.networks import build, demand
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.balance import class_weights, measure_balance
+from anmok.tasks.beginning import beginning
 from anmok.tasks.classify.learning import Classify
 from anmok.tasks.classify.transfer import Transfer
 from anmok.tasks.focus import FEWEST, FocusedLoader
 from anmok.tasks.invariance import Invariance, measure_invariance
 from anmok.tasks.pictures import Decoded, decode_all
-from anmok.tasks.published import RANDOM, bring, preparation_of, version_here
-from anmok.tasks.recipe import SMALL, Recipe, choose_preparation, choose_recipe, choose_transfer, look
+from anmok.tasks.published import bring
+from anmok.tasks.recipe import Recipe, choose_recipe, choose_transfer
 
 EVALUATED_AT_ONCE = 500  # pictures
 SEEN_FIRST = 1000  # pictures shown to networks that begin with what pictures have in common
-EMBEDDED = "efficientnet_lite0"  # its ImageNet weights are installed with anmok
 
 
 def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     """Look at the data and choose what the person left open."""
-    start, decoded = beginning(dataset, asked, voice)
+    start, decoded = begin(dataset, asked, voice)
     mirroring = None if asked.flip is not None else _mirroring(decoded)
     flip = asked.flip if asked.flip is not None else mirroring is None or mirroring.keeps
     if mirroring is not None:
@@ -49,34 +49,18 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     return Plan(decoded, recipe, {"mirroring": mirroring.verdict} if mirroring else {})
 
 
-def beginning(dataset: Dataset, asked: Asked, voice: Voice) -> tuple[tuple[str, str] | None, Decoded]:
-    """What to start from (`starting_point`), and all pictures decoded as that wants them."""
+def begin(dataset: Dataset, asked: Asked, voice: Voice) -> tuple[tuple[str, str] | None, Decoded]:
+    """What to start from (see `anmok.tasks.beginning`), and all pictures decoded as that wants them."""
     if asked.net != "auto":
         demand(asked.net, "classify")
-    shapes = look(dataset)
-    start = starting_point(shapes, asked)
-    if start is None:
-        decoded = decode(dataset, choose_preparation(shapes, asked.imgsz), voice).normalised()
-    else:  # pictures are prepared as for the published weights
+    start, preparation = beginning(dataset, asked)
+    if start is not None:
         bring(*start)
-        decoded = decode(dataset, preparation_of(*start, asked.imgsz), voice)
+    decoded = decode(dataset, preparation, voice)
+    decoded = decoded.normalised() if start is None else decoded
     for item in decoded.dataset.quarantined[len(dataset.quarantined) :]:
         voice.warn(f"{item.path}: {item.reason}. Try: {item.fix}.")
     return start, decoded
-
-
-def starting_point(shapes: Sequence[tuple[int, int, int]], asked: Asked) -> tuple[str, str] | None:
-    """The network and the published weights to start from, or None to start from nothing.
-
-    Photographs (colour, more than 64 pixels a side) start from the network whose weights are installed with anmok;
-    another network from its published weights where `--weights` asks for them.
-    """
-    if asked.weights == RANDOM:
-        return None
-    if asked.net != "auto":
-        return None if asked.weights is None else (asked.net, asked.weights)
-    photographs = any(shape[2] == 3 for shape in shapes) and np.median([min(s[:2]) for s in shapes] or [0]) > SMALL
-    return (EMBEDDED, asked.weights or version_here(EMBEDDED)) if photographs or asked.weights else None
 
 
 def freezing(asked: Asked, voice: Voice) -> str:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from anmok.core.resizing import resize
 from anmok.engine.devices import choose
-from anmok.tasks.classify.choosing import EMBEDDED
+from anmok.networks._embedded import EMBEDDED
 from anmok.tasks.classify.frozen import Frozen
 from anmok.tasks.classify.learning import Classify
 from anmok.tasks.published import build_published

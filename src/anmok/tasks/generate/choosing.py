@@ -18,12 +18,12 @@ from anmok.losses.adversarial import ADVERSARIAL
 from anmok.networks import build, demand
 from anmok.networks._generate import Adversarial
 from anmok.tasks._kind import Asked, Plan, Voice
+from anmok.tasks.beginning import choose_preparation, look
 from anmok.tasks.decoding import decode
 from anmok.tasks.generate.health import JUDGED, compared_with_held_out, judged_by, known_of
 from anmok.tasks.generate.learning import Generate
 from anmok.tasks.generate.recipe import DOUBLING, LARGEST, SMALLEST, STYLE, WASSERSTEIN, GenerateRecipe, choose_recipe
 from anmok.tasks.generate.yardstick import BUNDLED, eye_of
-from anmok.tasks.recipe import choose_preparation, look
 
 NETWORK = "dcgan"
 LEAST = 8  # training pictures

@@ -18,7 +18,7 @@ from anmok.engine.randomness import seed_everything
 from anmok.networks import build
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.balance import UNEVEN
-from anmok.tasks.classify.choosing import EVALUATED_AT_ONCE, beginning, freezing
+from anmok.tasks.classify.choosing import EVALUATED_AT_ONCE, begin, freezing
 from anmok.tasks.classify.learning import Classify
 from anmok.tasks.classify.transfer import Transfer
 from anmok.tasks.multilabel.objective import AnyClasses, Judgement
@@ -32,7 +32,7 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     if asked.balance == "sampling":
         raise UsageError("pictures of several classes cannot be drawn evenly", got="--balance sampling",
                          allowed="--balance none or weights", fix="--balance weights")  # fmt: skip
-    start, decoded = beginning(dataset, asked, voice)
+    start, decoded = begin(dataset, asked, voice)
     shown = decoded.loader("train", 1).targets
     counts, pictures = shown.sum(0).astype(int).tolist(), len(shown)
     told = f"a training picture shows {shown.sum(1).mean():.1f} of {shown.shape[1]} classes on average"

@@ -18,8 +18,8 @@ from anmok.engine.devices import Devices
 from anmok.engine.randomness import seed_everything
 from anmok.networks import build, demand
 from anmok.tasks._kind import Asked, Plan, Voice
+from anmok.tasks.beginning import choose_preparation, look
 from anmok.tasks.decoding import decode
-from anmok.tasks.recipe import choose_preparation, look
 from anmok.tasks.reconstruct.learning import Reconstruct
 from anmok.tasks.reconstruct.novelty import build_novelty, remembered
 from anmok.tasks.reconstruct.recipe import ReconstructRecipe, choose_recipe, is_variational, widths

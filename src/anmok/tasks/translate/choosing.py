@@ -18,8 +18,8 @@ from anmok.engine.randomness import seed_everything
 from anmok.networks import build, demand
 from anmok.networks.cyclegan import CycleGAN
 from anmok.tasks._kind import Asked, Plan, Voice
+from anmok.tasks.beginning import choose_preparation, look
 from anmok.tasks.decoding import decode
-from anmok.tasks.recipe import choose_preparation, look
 from anmok.tasks.translate.learning import Translate
 from anmok.tasks.translate.playing import AB, BA
 from anmok.tasks.translate.recipe import CYCLEGAN, PIX2PIX, TranslateRecipe, choose_recipe
