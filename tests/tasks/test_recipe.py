@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from anmok.core.preparation import Preparation
-from anmok.tasks.recipe import Recipe, choose_preparation, choose_recipe
+from anmok.tasks.beginning import choose_preparation
+from anmok.tasks.recipe import Recipe, choose_recipe
 from anmok.verbs.train_settings import TrainSettings
 
 

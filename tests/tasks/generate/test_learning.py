@@ -15,12 +15,12 @@ from anmok.core.codes import between, codes_of
 from anmok.core.errors import DataError, UsageError
 from anmok.core.types import Batch
 from anmok.engine.devices import PlainDevices
+from anmok.tasks.beginning import choose_preparation
 from anmok.tasks.generate.choosing import prepared_for
 from anmok.tasks.generate.drawing import MEASURED, measure_batch_statistics
 from anmok.tasks.generate.growing import growth, seen_at
 from anmok.tasks.generate.learning import Generate
 from anmok.tasks.generate.recipe import choose_recipe
-from anmok.tasks.recipe import choose_preparation
 from tests.contracts.test_tasks import Killed, KilledAfter
 from tests.tasks.generate.players import QUICK, write
 
