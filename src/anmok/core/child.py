@@ -16,11 +16,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO
 
+from anmok.core.memory import IN_CHILDREN
+
 _BOOT = "import sys; from importlib import import_module; sys.path[:] = sys.argv[2:]; import_module(sys.argv[1]).main()"
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-# Of GNU's C library: what a picture took is kept for the next one. Given back each time, it came anew page by page, 200
-# to 500 of them a photograph, which took a quarter of decoding it.
-_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}
 _PIPE = 1 << 20  # bytes a pipe holds, where that can be chosen
 _SET_PIPE_SIZE = 1031  # fcntl's, on Linux
 _LOOK = 0.5  # seconds between two looks at whether the parent is still there
@@ -70,7 +69,7 @@ def _started(module: str, files: Sequence[int] = ()) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         bufsize=1 << 16,
-        env=_KEEP_MEMORY | os.environ | _ONE_THREAD,
+        env=IN_CHILDREN | os.environ | _ONE_THREAD,
         pass_fds=files,
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )

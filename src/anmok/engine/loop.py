@@ -11,6 +11,7 @@ import torch
 
 from anmok.core.eagerly import without_compiler
 from anmok.core.errors import TrainingError
+from anmok.core.memory import keep_memory
 from anmok.core.task import Solve, Stage, Task
 from anmok.engine.callbacks import Callback
 from anmok.engine.descent import Descent
@@ -41,6 +42,7 @@ def run(task: Task, folder: RunFolder, options: Options | None = None, callbacks
     options = options or Options()
     devices = options.devices or choose(**((options.resume and folder.devices()) or {}))
     devices.launch()
+    keep_memory()
     lock = folder.lock() if devices.rank == 0 else nullcontext()
     with lock, Signals() as signals, without_compiler():
         session = Session(task, folder, options, devices, signals, tuple(callbacks))
