@@ -97,6 +97,15 @@ def test_errors_say_what_to_do(
     assert not list(tmp_path.iterdir())
 
 
+def test_ctrl_c_is_answered(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("anmok.verbs.inspect.inspect", interrupted)
+    assert run(["inspect", "alexnet"]) == 130
+    assert capsys.readouterr().err == "anmok: stopped\n"
+
+
 def test_settings_come_from_a_file_and_flags_win(photographs: Path, tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text(f"data: {photographs}\nepochs: 3\nimgsz: 32\nproject: {tmp_path / 'runs'}\n", encoding="utf-8")

@@ -12,6 +12,7 @@ app = App(
     help="From a folder of pictures to a trained, measured, explained network, and a look inside it.",
     version=anmok.__version__,
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,  # `anmok.cli.run` says that it was stopped; cyclopts would end without a word
 )
 for _name, _help in COMMANDS.items():
     app.command(f"anmok.cli.commands:{_name}_command", name=_name, help=_help)
