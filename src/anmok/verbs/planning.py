@@ -199,10 +199,11 @@ def read_settings(folder: RunFolder) -> tuple[str, TrainSettings]:
 
 
 def describe(dataset: Dataset) -> str:
-    """One line: what was found."""
+    """Two lines: what the data was taken for, since it may have been meant otherwise, and what was found."""
     account = dataset.account()
     return (
-        f"{dataset.root}: {dataset.format}, {len(dataset.classes)} classes, {_splits(dataset)} "
+        f"{dataset.root}: {dataset.format}, for {dataset.task} ({dataset.why})\n"
+        f"{len(dataset.classes)} classes, {_splits(dataset)} "
         f"({account['seen']:,} {dataset.unit} seen = {account['used']:,} used + {account['quarantined']:,} quarantined "
         f"+ {account['skipped']:,} skipped)"
     )
