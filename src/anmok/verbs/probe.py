@@ -110,9 +110,8 @@ def _drawn(dataset: Dataset, seed: int, data: str) -> Dataset:
     for number in range(len(counts)):
         own = order[targets[order] == number]
         rank[own] = np.arange(len(own))
-    kept = np.sort(order[np.argsort(rank[order], kind="stable")][:MOST])
-    unused = {entry.id for position, entry in enumerate(dataset.entries) if position not in set(kept.tolist())}
-    return dataset.without((), unused)
+    left_out = order[np.argsort(rank[order], kind="stable")][MOST:]
+    return dataset.without((), {dataset.entries[position].id for position in left_out.tolist()})
 
 
 def _folds(dataset: Dataset, seed: int) -> np.ndarray:
