@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 TIFF_BITS, TIFF_PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0
 
 _BAND = 1 << 22  # pixels turned into an array at once
+_GREY = {"1", "L", "LA", "La"}
 _LARGE = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}  # more than 8 bits a sample
 
 
@@ -37,6 +38,15 @@ def plain_picture(image: Image.Image) -> tuple[Image.Image, list[str]]:
         white.paste(colour, mask=alpha)
         colour = white
     return colour, notes
+
+
+def channels_of(mode: str) -> int | None:
+    """Channels that `plain_picture` gives to a picture of this mode; None for palettes, whose colours may all be grey.
+
+    >>> channels_of("CMYK"), channels_of("I;16"), channels_of("P")
+    (3, 1, None)
+    """
+    return None if mode in ("P", "PA") else 1 if mode in _GREY | _LARGE else 3
 
 
 def pixels_of(image: Image.Image) -> np.ndarray:

@@ -42,7 +42,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from anmok.core.colour import NotAPictureError, pixels_of, plain_picture
+from anmok.core.colour import NotAPictureError, channels_of, pixels_of, plain_picture
 from anmok.core.errors import PictureError
 from anmok.core.magic import FORMATS, HEAD, describe, extension_fits, png_may_tell_orientation, sniff, webp_size
 from anmok.core.orientation import UPRIGHT, turn_array, upright_size
@@ -88,7 +88,7 @@ class Decoded:
     @property
     def frame(self) -> Frame:
         """Upright size and orientation, as masks and boxes need to know them."""
-        return Frame(self.original_size, self.orientation)
+        return Frame(self.original_size, self.orientation, self.channels)
 
 
 def decode(source: Path | str | bytes, *, at_least: int | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -116,7 +116,7 @@ def load_picture(
 
 
 def read_frame(source: Path | str | bytes, *, max_pixels: int = MAX_PIXELS) -> Frame:
-    """Upright size and orientation from the file's header; nothing is decoded. Raises `PictureError`."""
+    """Upright size, orientation and channels from the file's header; nothing is decoded. Raises `PictureError`."""
     with opened(source) as (file, path):
         return _frame(file, path, max_pixels)
 
@@ -226,7 +226,7 @@ def _frame(file: IO[bytes], path: Path | None, max_pixels: int) -> Frame:
     # Pillow decodes a PNG in full to look for EXIF behind the pixels.
     turn = UPRIGHT if kind == "PNG" and not png_may_tell_orientation(file) else _orientation(image)
     size = (image.height, image.width)
-    return Frame(size if kind == "TIFF" else upright_size(size, turn), turn)
+    return Frame(size if kind == "TIFF" else upright_size(size, turn), turn, channels_of(image.mode))
 
 
 def recognised(file: IO[bytes], path: Path | None, max_pixels: int) -> tuple[str, Image.Image]:

@@ -19,7 +19,7 @@ the same, the upright frame is taken: it is what people and most tools see.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -138,10 +138,14 @@ class Partner:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A picture's upright size (height, width) in pixels and the EXIF orientation its pixels are stored in."""
+    """A picture's upright size (height, width) in pixels and the EXIF orientation its pixels are stored in.
+
+    `channels`: 1 or 3 as decoding will give; None where only the pixels tell.
+    """
 
     size: tuple[int, int]
     orientation: int = UPRIGHT
+    channels: int | None = field(default=None, compare=False)
 
     @property
     def stored(self) -> tuple[int, int]:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from anmok.core.errors import PictureError
-from anmok.core.pictures import read_frame
-from anmok.core.targets import IGNORE, Frame, Masks
+from anmok.core.targets import IGNORE, Masks
 from anmok.core.types import Dataset, Entry, Quarantined
 from anmok.data.problems import Problem
+from anmok.data.records import frame_of
 
 _THREADS = 4  # decoding does not hold up other threads
 BORDER = 0.9  # share of a class's pixels with another class beside them from which it is only a border
@@ -106,7 +106,7 @@ def measure_masks(
 def _look(dataset: Dataset, masks: Masks, entry: Entry) -> tuple[np.ndarray, np.ndarray] | PictureError:
     """(pixels, border pixels) of each of 256 classes."""
     try:
-        drawn = masks.classes(entry.target, _frame(dataset, entry))
+        drawn = masks.classes(entry.target, frame_of(dataset.pictures, entry.locator))
     except PictureError as error:
         return error
     beside = np.zeros(drawn.shape, bool)
@@ -115,14 +115,6 @@ def _look(dataset: Dataset, masks: Masks, entry: Entry) -> tuple[np.ndarray, np.
     beside[:, 1:] |= drawn[:, 1:] != drawn[:, :-1]
     beside[:, :-1] |= drawn[:, 1:] != drawn[:, :-1]
     return np.bincount(drawn.ravel(), minlength=256), np.bincount(drawn[beside], minlength=256)
-
-
-def _frame(dataset: Dataset, entry: Entry) -> Frame:
-    path = getattr(dataset.pictures, "path", None)
-    if path is not None:
-        return read_frame(path(entry.locator))
-    height, width = dataset.pictures.read(entry.locator).shape[:2]
-    return Frame((height, width))
 
 
 def _words(error: PictureError) -> str:

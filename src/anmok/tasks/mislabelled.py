@@ -116,7 +116,11 @@ def out_of_fold(features: np.ndarray, targets: np.ndarray, groups: np.ndarray, s
         known, unknown = (reduced.transform(features[part]) / features[learn].std() for part in (learn, ask))
         answers[ask] = 0.0
         # A line and a neighbourhood err differently: their mean finds more wrong labels, and suspects fewer right ones.
-        for probe in (LogisticRegression(C=0.05, solver="newton-cg"), KNeighborsClassifier(min(NEIGHBOURS, len(learn)))):
+        line, nearest = (
+            LogisticRegression(C=0.05, solver="newton-cg"),
+            KNeighborsClassifier(min(NEIGHBOURS, len(learn))),
+        )
+        for probe in (line, nearest):
             with warnings.catch_warnings():  # the last digits of a probe's weights change no answer
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 probe.fit(known, targets[learn])

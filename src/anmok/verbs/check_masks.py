@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from anmok.core.errors import PictureError
-from anmok.core.targets import Frame
 from anmok.core.types import Dataset
+from anmok.data.records import frame_of
 from anmok.report.check_page import Histogram
 from anmok.tasks.segment.answering import overlay
 
@@ -59,8 +59,7 @@ def _read(dataset: Dataset, place: int) -> tuple[np.ndarray, np.ndarray] | None:
     assert masks is not None
     try:
         pixels = dataset.pictures.read(entry.locator)
-        frame_of = getattr(dataset.pictures, "frame", None)
-        frame = Frame((pixels.shape[0], pixels.shape[1])) if frame_of is None else frame_of(entry.locator)
+        frame = frame_of(dataset.pictures, entry.locator)
         return pixels, frame.upright_mask(masks.classes(entry.target, frame))
     except PictureError:
         return None

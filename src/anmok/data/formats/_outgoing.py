@@ -11,10 +11,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from anmok.core.pictures import read_frame
 from anmok.core.targets import Objects
 from anmok.core.types import SPLITS, Dataset, Entry
 from anmok.data.formats._layout import place, stem
+from anmok.data.records import frame_of
 
 _LONGEST = 150  # characters of a new name
 
@@ -48,14 +48,7 @@ class Outgoing:
         """The pictures of one part, or all, in order."""
         for entry, name in zip(self.dataset.entries, new_names(self.dataset.entries), strict=True):
             if everything or entry.split == split:
-                yield Page(entry, name, self._size(entry), entry.target)
-
-    def _size(self, entry: Entry) -> tuple[int, int]:
-        path = getattr(self.dataset.pictures, "path", None)
-        if path is not None:
-            return read_frame(path(entry.locator)).size
-        height, width = self.dataset.pictures.read(entry.locator).shape[:2]
-        return height, width
+                yield Page(entry, name, frame_of(self.dataset.pictures, entry.locator).size, entry.target)
 
     def picture(self, page: Page, folder: str) -> str:
         """Put a picture into `folder` below the new one: a file as it is, others as PNG. Its path there."""

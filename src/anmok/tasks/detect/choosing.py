@@ -14,6 +14,7 @@ from anmok.core.preparation import Preparation
 from anmok.core.types import Dataset
 from anmok.data.prepare import Prepared, prepare
 from anmok.data.proposals import KeptSearch
+from anmok.data.records import shape_of
 from anmok.engine.devices import Devices
 from anmok.engine.randomness import seed_everything
 from anmok.networks import build, demand
@@ -39,7 +40,7 @@ def choose_preparation(dataset: Dataset, imgsz: int | None = None) -> Preparatio
     step = max(1, len(dataset.entries) // LOOKED_AT)
     for entry in list(dataset.entries)[::step][:LOOKED_AT]:
         try:
-            shape = dataset.pictures.read(entry.locator).shape
+            shape = shape_of(dataset.pictures, entry.locator)
         except PictureError:
             continue
         sizes.append(max(shape[:2]))

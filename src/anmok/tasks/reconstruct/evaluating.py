@@ -10,10 +10,11 @@ import numpy as np
 from anmok.core.errors import DataError, UsageError
 from anmok.core.preparation import fit_mask
 from anmok.core.strangeness import labelled
-from anmok.core.targets import IGNORE, Frame
+from anmok.core.targets import IGNORE
 from anmok.core.types import Dataset, Prediction, Report
 from anmok.data.load import load_data
 from anmok.data.prepare_pictures import PreparedPictures
+from anmok.data.records import frame_of
 from anmok.metrics.auroc import binary_auroc, binary_auroc_interval
 from anmok.metrics.region_overlap import region_overlap
 from anmok.tasks._kind import Inquiry, Voice
@@ -89,9 +90,7 @@ def _masks(dataset: Dataset, model: Reconstruct) -> tuple[np.ndarray, np.ndarray
     background = background_of(dataset.classes)
     found = []
     for entry in dataset.entries:
-        frame = getattr(dataset.pictures, "frame", None)
-        size = dataset.pictures.read(entry.locator).shape[:2] if frame is None else frame(entry.locator)
-        own = size if isinstance(size, Frame) else Frame((size[0], size[1]))
+        own = frame_of(dataset.pictures, entry.locator)
         mask = dataset.masks.classes(entry.target, own)  # type: ignore[union-attr]
         found.append(fit_mask(mask, model.preparation, IGNORE))
     masks = np.stack(found)

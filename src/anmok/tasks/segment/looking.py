@@ -8,8 +8,8 @@ import numpy as np
 
 from anmok.core.errors import PictureError
 from anmok.core.instances import numbered
-from anmok.core.targets import Frame
 from anmok.core.types import Dataset
+from anmok.data.records import frame_of, shape_of
 
 LOOKED_AT = 48  # pictures and masks opened before training
 
@@ -38,15 +38,14 @@ def look(dataset: Dataset, background: int | None) -> Seen:
     step = max(1, len(dataset.entries) // LOOKED_AT)
     for entry in list(dataset.entries)[::step][:LOOKED_AT]:
         try:
-            picture = dataset.pictures.read(entry.locator)
-            size = (picture.shape[0], picture.shape[1])
-            frame = _frame(dataset, entry.locator, size)
+            height, width, colours = shape_of(dataset.pictures, entry.locator)
+            size, frame = (height, width), frame_of(dataset.pictures, entry.locator)
             mask = dataset.masks.classes(entry.target, frame)  # type: ignore[union-attr]
             objects = dataset.masks.instances(entry.target, frame) if told else None  # type: ignore[union-attr]
         except PictureError:
             continue
         sizes.append(size)
-        channels = max(channels, picture.shape[2])
+        channels = max(channels, colours)
         counts = np.bincount(mask.ravel(), minlength=256)[: len(pixels)]
         pixels += counts
         widths += [_widths(mask == number) / max(size) for number in np.flatnonzero(counts) if number != background]
@@ -62,11 +61,6 @@ def _touches(objects: np.ndarray) -> np.ndarray:
     pairs = [(objects[:-1], objects[1:]), (objects[:, :-1], objects[:, 1:])]
     met = [np.stack([a[m], b[m]]) for a, b in pairs if (m := (a != b) & (a > 0) & (b > 0)).any()]
     return np.isin(np.unique(objects[objects > 0]), np.concatenate(met, axis=1) if met else [])
-
-
-def _frame(dataset: Dataset, locator: str | int, size: tuple[int, int]) -> Frame:
-    frame = getattr(dataset.pictures, "frame", None)
-    return Frame(size) if frame is None else frame(locator)
 
 
 def _widths(own: np.ndarray) -> np.ndarray:

@@ -10,13 +10,13 @@ import numpy as np
 
 from anmok.core.errors import DataError
 from anmok.core.instances import objects_of
-from anmok.core.targets import Frame
 from anmok.core.types import Dataset, Entry
+from anmok.data.records import frame_of
 from anmok.metrics.proportion import Interval
 from anmok.metrics.segmentation import SegmentationSummary, SegmentationTally
 from anmok.ship.answers.segment import class_shares
 from anmok.tasks.segment.learning import Segment
-from anmok.tasks.segment.maps import Mapped, class_maps
+from anmok.tasks.segment.maps import class_maps
 from anmok.tasks.segment.naming import background_of
 
 
@@ -54,9 +54,9 @@ def measure(model: Segment, dataset: Dataset, split: str | None, batch: int) -> 
         if found.mask is None:
             continue  # it was read before, when it was decoded; what happened since concerns this picture alone
         entry = entries[found.position]
-        objects = objects_truth(dataset, entry, found)
+        objects = objects_truth(dataset, entry)
         answered = None if objects is None else objects_of(found.mask, tally.background, found.inside)
-        tally.add(truth_of(dataset, entry, found), found.mask, None if answered is None else objects, answered)
+        tally.add(truth_of(dataset, entry), found.mask, None if answered is None else objects, answered)
         judged.append(entry)
         shares.append(class_shares(found.mask, len(model.classes)))
     if not judged:
@@ -65,23 +65,17 @@ def measure(model: Segment, dataset: Dataset, split: str | None, batch: int) -> 
     return Measured(split or "all", judged, tally, tally.summary(groups=groups), np.stack(shares))
 
 
-def truth_of(dataset: Dataset, entry: Entry, found: Mapped) -> np.ndarray:
+def truth_of(dataset: Dataset, entry: Entry) -> np.ndarray:
     """The class map uint8 (H, W) of a picture, as it was annotated."""
     assert dataset.masks is not None
-    own = _frame(dataset, entry, found)
+    own = frame_of(dataset.pictures, entry.locator)
     return own.upright_mask(dataset.masks.classes(entry.target, own))
 
 
-def _frame(dataset: Dataset, entry: Entry, found: Mapped) -> Frame:
-    assert found.pixels is not None
-    frame = getattr(dataset.pictures, "frame", None)
-    return Frame((found.pixels.shape[0], found.pixels.shape[1])) if frame is None else frame(entry.locator)
-
-
-def objects_truth(dataset: Dataset, entry: Entry, found: Mapped) -> np.ndarray | None:
+def objects_truth(dataset: Dataset, entry: Entry) -> np.ndarray | None:
     """Which object each pixel (H, W) belongs to, as it was annotated; None where the data does not tell them apart."""
     assert dataset.masks is not None
-    own = _frame(dataset, entry, found)
+    own = frame_of(dataset.pictures, entry.locator)
     objects = dataset.masks.instances(entry.target, own)
     return None if objects is None else own.upright_mask(objects)
 

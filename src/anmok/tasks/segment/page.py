@@ -68,7 +68,7 @@ class _Looked:
         seen = {}
         for place, entry, answer in zip(places, entries, answers, strict=True):
             if answer.pixels is not None and answer.mask is not None:
-                seen[place] = (entry, answer.pixels, truth_of(self.dataset, entry, answer), answer.mask)
+                seen[place] = (entry, answer.pixels, truth_of(self.dataset, entry), answer.mask)
         return seen
 
 
