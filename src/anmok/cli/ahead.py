@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -39,15 +39,14 @@ def decode_meanwhile(data: str | None, settings: Mapping[str, Any]) -> None:
         settings: those of its settings that are set.
     """
     decoder = waiting_child(_DECODER)
-    if decoder is None or decoder.stdin is None or data is None:
+    if decoder is None or data is None:
         return
     from anmok.verbs.setting import DataSettings  # imported by now, and slow before
 
     reading = {name: settings[name] for name in DataSettings.model_fields if name in settings}
     asked = {"data": data, "reading": reading, **{name: settings[name] for name in _DECISIVE if name in settings}}
-    atexit.register(decoder.kill)
-    with suppress(OSError), decoder.stdin as requests:  # it has ended: the command decodes for itself
-        requests.write(json.dumps(asked, default=str).encode())
+    request = json.dumps(asked, default=str).encode()
+    threading.Thread(target=decoder.communicate, args=(request,), name="anmok-decoder", daemon=True).start()
 
 
 def holds_pictures(word: str) -> bool:

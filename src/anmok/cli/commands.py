@@ -89,11 +89,11 @@ def train_command(
         data = data or from_file.pop("data", None)
         from_file.pop("data", None)
         given = {**from_file, **given}
+    decode_meanwhile(data, given)
     if seeds is not None:
         found = _verb("seeds", "train_seeds")(data, seeds=seeds, quiet=quiet or json, **given)
         print(show.as_json(found.to_json()) if json else show.seeds_text(found))
         return 0
-    decode_meanwhile(data, given)
     run = _verb("train")(data, quiet=quiet or json, **given)
     return show.print_run(run, not json)
 
