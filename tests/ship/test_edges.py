@@ -52,6 +52,9 @@ PLAIN = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU
     ids=["two ways", "mirrored", "plain"],
 )
 def test_three_parts_answer_as_the_whole(network: nn.Module, gives: int, reads: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    for weight in network.parameters():
+        nn.init.normal_(weight, std=0.3, generator=generator)
     core, read = reader(network.eval())
     three = in_three(read)
     assert three is not None
@@ -66,7 +69,7 @@ def test_three_parts_answer_as_the_whole(network: nn.Module, gives: int, reads: 
     )
     pictures = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
     expected = answered(core, [whole], pictures)
-    assert expected.std() > 0.01
+    assert expected.std() > 0.05
     np.testing.assert_allclose(answered(core, three, pictures), expected, atol=1e-6)
 
 
