@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+LINUX = sys.platform.startswith("linux")
+pytestmark = pytest.mark.skipif(not (LINUX and hasattr(ctypes.CDLL(None), "mallopt")), reason="another C library")
+
 # Six blocks, given back together, are more than GNU's C library keeps by itself.
 ROUNDS = """
 import resource, sys
@@ -28,12 +31,10 @@ def faults(*arguments: str, **chosen: str) -> int:
     return int(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="another C library")
 def test_the_next_round_finds_the_memory_of_the_last() -> None:
     assert faults("keep") < 100
     assert faults() > 500
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="another C library")
 def test_what_the_person_chose_stays() -> None:
     assert faults("keep", MALLOC_TRIM_THRESHOLD_="131072") > 500

@@ -1,5 +1,6 @@
 """What command lines have started before torch is imported."""
 
+import threading
 import time
 from pathlib import Path
 
@@ -73,5 +74,15 @@ def test_a_training_has_its_pictures_decoded_as_its_settings_say(
 
 
 def test_nothing_is_asked_of_whom_nobody_started() -> None:
+    before = threading.enumerate()
     decode_meanwhile("photos", {})
+    assert "anmok-decoder" not in {thread.name for thread in threading.enumerate() if thread not in before}
+
+
+def test_whom_nobody_asks_stays_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[str] = []
+    monkeypatch.setattr(ahead, "waiting_child", taken.append)
     decode_meanwhile(None, {})
+    assert not taken
+    decode_meanwhile("photos", {})
+    assert taken == ["anmok.tasks.decoding_ahead"]

@@ -38,8 +38,8 @@ def decode_meanwhile(data: str | None, settings: Mapping[str, Any]) -> None:
         data: as `anmok train` takes it.
         settings: those of its settings that are set.
     """
-    decoder = waiting_child(_DECODER)
-    if decoder is None or data is None:
+    decoder = None if data is None else waiting_child(_DECODER)
+    if decoder is None:
         return
     from anmok.verbs.setting import DataSettings  # imported by now, and slow before
 

@@ -128,6 +128,10 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.entries)
 
+    def some(self, count: int) -> list[Entry]:
+        """At most so many entries, evenly spread over all of them."""
+        return list(self.entries)[:: max(1, len(self) // count)][:count]
+
     def split(self, name: str) -> list[Entry]:
         """Entries of one split, in order."""
         return [entry for entry in self.entries if entry.split == name]

@@ -63,17 +63,16 @@ def starting_point(shapes: Sequence[Shape], asked: Wishes) -> tuple[str, str] | 
     return (EMBEDDED, asked.weights or version_here(EMBEDDED)) if photographs or asked.weights else None
 
 
-def look(dataset: Dataset) -> list[tuple[int, int, int]]:
+def look(dataset: Dataset) -> list[Shape]:
     """Shapes (height, width, channels) of some pictures spread over the data set; unreadable ones are passed over."""
     shapes = []
-    step = max(1, len(dataset.entries) // LOOKED_AT)
-    for entry in list(dataset.entries)[::step][:LOOKED_AT]:
+    for entry in dataset.some(LOOKED_AT):
         with suppress(PictureError):
             shapes.append(shape_of(dataset.pictures, entry.locator))
     return shapes
 
 
-def choose_preparation(shapes: list[tuple[int, int, int]], imgsz: int | None = None) -> Preparation:
+def choose_preparation(shapes: Sequence[Shape], imgsz: int | None = None) -> Preparation:
     """Picture size and channels for a network trained from scratch.
 
     Small pictures of one square size stay as they are. Larger ones lose an eighth to random crops, as the classic

@@ -37,8 +37,7 @@ WATCHED, FEWEST_WATCHED = 0.15, 64  # validation pictures judged after each epoc
 def choose_preparation(dataset: Dataset, imgsz: int | None = None) -> Preparation:
     """The square the network sees: pictures keep their proportions and are padded; small objects stay visible."""
     sizes, channels, widths = [], 1, []
-    step = max(1, len(dataset.entries) // LOOKED_AT)
-    for entry in list(dataset.entries)[::step][:LOOKED_AT]:
+    for entry in dataset.some(LOOKED_AT):
         try:
             shape = shape_of(dataset.pictures, entry.locator)
         except PictureError:

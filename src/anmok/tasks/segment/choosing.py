@@ -21,7 +21,7 @@ from anmok.core.types import Dataset
 from anmok.engine.devices import Devices
 from anmok.engine.randomness import seed_everything
 from anmok.losses.weighted_sum import parse_sum
-from anmok.networks import OF_TASK, TIMM, build, demand
+from anmok.networks import OF_TASK, TIMM, _embedded, build, demand
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.balance import class_weights
 from anmok.tasks.published import RANDOM, bring, preparation_of, version_here
@@ -34,7 +34,7 @@ from anmok.tasks.segment.recipe import SegmentRecipe, choose_recipe
 SMALL, MIDDLE = 128, 320  # sides: up to the first pictures stay as they are; up to the second they are padded
 TOUCHING = 0.1  # of objects that touch another, from which on seams are learned
 PHOTOGRAPH = 160  # shorter side in pixels from which colour pictures are taken for photographs
-EMBEDDED = "unet:efficientnet_lite0"  # its ImageNet weights are installed with anmok
+EMBEDDED = f"unet:{_embedded.EMBEDDED}"  # its ImageNet weights are installed with anmok
 SIDE = 256  # of what the network sees of larger ones
 VISIBLE = 10  # pixels across that a structure must keep when pictures are made smaller
 STEP = 32  # sides are multiples: encoders halve five times

@@ -9,7 +9,7 @@ import numpy as np
 from anmok.core.errors import PictureError
 from anmok.core.instances import numbered
 from anmok.core.types import Dataset
-from anmok.data.records import frame_of, shape_of
+from anmok.data.records import channels_of, frame_of
 
 LOOKED_AT = 48  # pictures and masks opened before training
 
@@ -35,20 +35,21 @@ def look(dataset: Dataset, background: int | None) -> Seen:
     sizes, channels, widths, touches = [], 1, [np.zeros(0)], [np.zeros(0, bool)]
     told = True
     pixels = np.zeros(len(dataset.classes), np.int64)
-    step = max(1, len(dataset.entries) // LOOKED_AT)
-    for entry in list(dataset.entries)[::step][:LOOKED_AT]:
+    for entry in dataset.some(LOOKED_AT):
         try:
-            height, width, colours = shape_of(dataset.pictures, entry.locator)
-            size, frame = (height, width), frame_of(dataset.pictures, entry.locator)
+            frame = frame_of(dataset.pictures, entry.locator)
+            colours = channels_of(dataset.pictures, entry.locator, frame)
             mask = dataset.masks.classes(entry.target, frame)  # type: ignore[union-attr]
             objects = dataset.masks.instances(entry.target, frame) if told else None  # type: ignore[union-attr]
         except PictureError:
             continue
-        sizes.append(size)
+        sizes.append(frame.size)
         channels = max(channels, colours)
         counts = np.bincount(mask.ravel(), minlength=256)[: len(pixels)]
         pixels += counts
-        widths += [_widths(mask == number) / max(size) for number in np.flatnonzero(counts) if number != background]
+        widths += [
+            _widths(mask == number) / max(frame.size) for number in np.flatnonzero(counts) if number != background
+        ]
         told = objects is not None
         touches += [] if objects is None else [_touches(objects)]
     touching = np.concatenate(touches)
