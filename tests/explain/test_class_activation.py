@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
+from captum.attr import LayerGradCam
 from torch import nn
 
 from anmok.core.errors import UsageError
@@ -34,6 +35,26 @@ def test_grad_cam_worked_by_hand(planted):
     assert found.layer == "9"
     assert found.peak == pytest.approx(float(cam.max()), rel=1e-4)
     torch.testing.assert_close(torch.from_numpy(found.heat), cam / cam.max(), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "densenet121", "mobilenet_v2"])
+def test_grad_cam_is_captums(name):
+    """Networks whose last activation works in place, or is skipped over, or lies within the layer looked at."""
+    torch.manual_seed(0)
+    network, picture = torchvision.models.get_model(name, weights=None).eval(), torch.randn(3, 96, 96)
+    found = class_activation(network, picture)
+    layer = LayerGradCam(network, network.get_submodule(found.layer))
+    wanted = layer.attribute(picture[None].requires_grad_(), target=found.target, relu_attributions=True)
+    wanted = F.interpolate(wanted.detach(), size=(96, 96), mode="bilinear", align_corners=False)[0, 0]
+    assert found.peak == pytest.approx(float(wanted.max()), rel=1e-4)
+    torch.testing.assert_close(torch.from_numpy(found.heat), wanted / wanted.max(), atol=1e-4, rtol=1e-4)
+
+
+def test_explaining_leaves_a_network_as_it_was():
+    network = torchvision.models.resnet18(weights=None)
+    class_activation(network, torch.randn(3, 64, 64))
+    assert network.training and all(p.grad is None for p in network.parameters())
+    assert not any(module._forward_hooks for module in network.modules())
 
 
 def test_any_layer_by_name(planted):

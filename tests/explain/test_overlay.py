@@ -2,6 +2,7 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib import colormaps
 from PIL import Image
 
 from anmok.core.errors import UsageError
@@ -40,3 +41,10 @@ def test_the_figure_is_a_png_whatever_the_class_is_called():
         assert opened.format == "PNG" and opened.width > 500
         shown = np.asarray(opened.convert("RGB")).reshape(-1, 3)
     assert len(np.unique(shown, axis=0)) > 500  # the heat's colours are in it
+
+
+def test_colours_are_matplotlibs():
+    heat = np.linspace(0, 1, 256)[None]
+    black = np.zeros((1, 256), np.uint8)
+    wanted = colormaps["inferno"](np.arange(256))[None, :, :3] * 255 * heat[..., None] ** 0.75
+    assert np.abs(overlay(black, heat, strength=1.0) - wanted).max() < 2.5

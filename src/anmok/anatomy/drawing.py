@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from anmok.anatomy.figures import COLOURS, FAINT, INK, new_figure, save
+from anmok.anatomy.figures import COLOURS, FAINT, INK
 from anmok.anatomy.graph import Block, Graph, graph_of
 from anmok.anatomy.layout import Box, Sizes, place
+from anmok.anatomy.shapes import Circle, Point, Sheet, Text, Way
 from anmok.anatomy.shares import draw_shares
 from anmok.anatomy.structure import Anatomy
 from anmok.anatomy.text import sees, short
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Circle
 
 _LABELS = {"conv": "convolution", "linear": "fully connected", "attention": "attention", "product": "product",
            "pool": "pooling", "upsample": "upsampling", "join": "concatenation", "other": "other"}  # fmt: skip
@@ -31,7 +27,7 @@ SKIP = "#2f7d4f"
 TALLEST = 3.4  # inches a map of the picture's size stands high
 
 
-def draw(anatomy: Anatomy, path: str | Path | None = None, *, title: str | None = None) -> Figure:
+def draw(anatomy: Anatomy, path: str | Path | None = None, *, title: str | None = None) -> Sheet:
     """Draw a network, and write it to `path` (.svg or .png) if one is given.
 
     Args:
@@ -40,7 +36,7 @@ def draw(anatomy: Anatomy, path: str | Path | None = None, *, title: str | None 
         title: instead of the network's class.
 
     Returns:
-        The matplotlib figure, owned by the caller.
+        The drawing; its `figure()` is matplotlib's.
     """
     graph = graph_of(anatomy)
     sizes = _sizes(graph)
@@ -48,21 +44,17 @@ def draw(anatomy: Anatomy, path: str | Path | None = None, *, title: str | None 
     arcs = _arc_heights(graph, box, sizes)
     above = max([box.above, *arcs.values()]) + 0.25
     height = above + box.below + BAND + 1.0
-    figure = new_figure(WIDTH, height)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_xlim(0, WIDTH)
-    axes.set_ylim(0, height)
-    axes.axis("off")
-    canvas = _Canvas(axes, graph, box, sizes, scale=(WIDTH - 2 * LEFT) / box.width, middle=BAND + box.below)
+    sheet = Sheet(WIDTH, height)
+    canvas = _Canvas(sheet, graph, box, sizes, scale=(WIDTH - 2 * LEFT) / box.width, middle=BAND + box.below)
     canvas.draw_edges()
     canvas.draw_skips(arcs)
     canvas.draw_blocks()
-    draw_shares(axes, graph, canvas.spans(), BAND - 0.15)
-    _headline(axes, anatomy, title or anatomy.name, height)
-    _legend(axes, graph, height)
+    draw_shares(sheet, graph, canvas.spans(), BAND - 0.15)
+    _headline(sheet, anatomy, title or anatomy.name, height)
+    _legend(sheet, graph, height)
     if path is not None:
-        save(figure, path)
-    return figure
+        sheet.save(path)
+    return sheet
 
 
 def _sizes(graph: Graph) -> Sizes:
@@ -101,8 +93,8 @@ def _arc_heights(graph: Graph, box: Box, sizes: Sizes) -> dict[tuple[int, int], 
 class _Canvas:
     """Draws one placed graph: x in roots of channels times `scale`, y in inches around `middle`."""
 
-    def __init__(self, axes: Axes, graph: Graph, box: Box, sizes: Sizes, scale: float, middle: float) -> None:
-        self.axes, self.graph, self.box, self.sizes = axes, graph, box, sizes
+    def __init__(self, sheet: Sheet, graph: Graph, box: Box, sizes: Sizes, scale: float, middle: float) -> None:
+        self.sheet, self.graph, self.box, self.sizes = sheet, graph, box, sizes
         self.scale, self.middle = scale, middle
 
     def left(self, i: int) -> float:
@@ -145,13 +137,11 @@ class _Canvas:
 
     def draw_blocks(self) -> None:
         """Slabs with a lit top and a shaded side, as far as they are wide enough to show one."""
-        from matplotlib.patches import Circle, Polygon, Rectangle
-
         for i, block in enumerate(self.graph.blocks):
             x, w, h = self.left(i), self.right(i) - self.left(i), self.sizes.height(i)
             y = self.y(i) - h / 2
             if is_sum(block):
-                self._sum(Circle((x + w / 2, self.y(i)), min(0.075, 0.9 * w), facecolor="white", zorder=6), block)
+                self._sum(x + w / 2, self.y(i), min(0.075, 0.9 * w), block.kind)
                 continue
             colour = "#ffffff" if block.family == "picture" else COLOURS.get(block.family, COLOURS["other"])
             edge = 0.25 if w < 0.05 else 0.5
@@ -159,35 +149,24 @@ class _Canvas:
             if lift > 0.015:
                 top = [(x, y + h), (x + lift, y + h + lift), (x + w + lift, y + h + lift), (x + w, y + h)]
                 side = [(x + w, y), (x + w + lift, y + lift), (x + w + lift, y + h + lift), (x + w, y + h)]
-                self.axes.add_patch(
-                    Polygon(top, facecolor=mix(colour, "#ffffff", 0.45), edgecolor=INK, linewidth=edge, zorder=3)
-                )
-                self.axes.add_patch(
-                    Polygon(side, facecolor=mix(colour, "#000000", 0.25), edgecolor=INK, linewidth=edge, zorder=3)
-                )
-            self.axes.add_patch(Rectangle((x, y), w, h, facecolor=colour, edgecolor=INK, linewidth=edge, zorder=4))
+                self.sheet.polygon(top, mix(colour, "#ffffff", 0.45), INK, edge)
+                self.sheet.polygon(side, mix(colour, "#000000", 0.25), INK, edge)
+            self.sheet.rectangle(x, y, w, h, colour, INK, edge)
 
-    def _sum(self, circle: Circle, block: Block) -> None:
-        circle.set(edgecolor=INK, linewidth=0.9 if circle.radius > 0.05 else 0.5)
-        self.axes.add_patch(circle)
-        sign = {"add": "+", "multiply": "×", "mul": "×", "sub": "−"}.get(block.kind, "∘")
-        if circle.radius > 0.05:
-            x, y = circle.center
-            self.axes.text(x, y, sign, ha="center", va="center_baseline", fontsize=7, color=INK, zorder=7)
+    def _sum(self, x: float, y: float, radius: float, kind: str) -> None:
+        """A circle, and where there is room for it the sign of what is done there."""
+        roomy = radius > 0.05
+        self.sheet.shapes.append(Circle(x, y, radius, "#ffffff", INK, 0.9 if roomy else 0.5))
+        if roomy:
+            sign = {"add": "+", "multiply": "×", "mul": "×", "sub": "−"}.get(kind, "∘")
+            self.sheet.shapes.append(Text(x, y, sign, 7, INK, "middle", "middle"))
 
     def spans(self) -> list[tuple[float, float]]:
         """Left and right edge of every block, in inches."""
         return [(self.left(i), self.right(i)) for i in range(len(self.graph.blocks))]
 
-    def _line(self, points: list[tuple[float, float]], steps: str, width: float, colour: str, alpha: float) -> None:
-        """A path by its steps: M move, L line, C one of three points of a curve."""
-        from matplotlib.patches import PathPatch
-        from matplotlib.path import Path as Way
-
-        codes = [{"M": Way.MOVETO, "L": Way.LINETO, "C": Way.CURVE4}[step] for step in steps]
-        self.axes.add_patch(
-            PathPatch(Way(points, codes), fill=False, linewidth=width, edgecolor=colour, alpha=alpha, zorder=2)
-        )
+    def _line(self, points: Sequence[Point], steps: str, width: float, colour: str, alpha: float) -> None:
+        self.sheet.shapes.append(Way(points, steps, None, colour, width, alpha))
 
 
 def mix(colour: str, other: str, share: float) -> str:
@@ -196,26 +175,24 @@ def mix(colour: str, other: str, share: float) -> str:
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in parts)
 
 
-def _headline(axes: Axes, anatomy: Anatomy, title: str, height: float) -> None:
-    axes.text(LEFT, height - 0.22, title, fontsize=22, fontweight="bold", color=INK, va="top")
+def _headline(sheet: Sheet, anatomy: Anatomy, title: str, height: float) -> None:
+    sheet.shapes.append(Text(LEFT, height - 0.22, title, 22, INK, up="top", bold=True))
     facts = [f"{short(anatomy.parameters)} parameters", f"{short(anatomy.macs + anatomy.product_macs)} multiply-adds"]
     if anatomy.receptive_field:
         facts.append(f"features see {sees(anatomy.receptive_field)} pixels")
     facts.append(f"on {'×'.join(map(str, anatomy.input_shape))}")
-    axes.text(LEFT, height - 0.66, "   ·   ".join(facts), fontsize=11, color=INK, va="top")
+    sheet.shapes.append(Text(LEFT, height - 0.66, "\u2003·\u2003".join(facts), 11, INK, up="top"))
 
 
-def _legend(axes: Axes, graph: Graph, height: float) -> None:
+def _legend(sheet: Sheet, graph: Graph, height: float) -> None:
     """Colours that occur, and the scales."""
-    from matplotlib.patches import Rectangle
-
     x = WIDTH - LEFT
     entries = [(label, COLOURS[family]) for family, label in _LABELS.items()
                if any(block.family == family and not is_sum(block) for block in graph.blocks)]  # fmt: skip
     for label, colour in reversed(entries):
         x -= 0.085 * len(label) + 0.1
-        axes.text(x, height - 0.33, label, fontsize=9, color=INK, va="center")
-        axes.add_patch(Rectangle((x - 0.2, height - 0.4), 0.14, 0.14, facecolor=colour, edgecolor=INK, linewidth=0.4))
+        sheet.shapes.append(Text(x, height - 0.33, label, 9, INK, up="middle"))
+        sheet.rectangle(x - 0.2, height - 0.4, 0.14, 0.14, colour, INK, 0.4)
         x -= 0.3
-    scale = "height ∝ √(side of the map),  width ∝ √channels" + (",  green: skips" if graph.skips else "")
-    axes.text(WIDTH - LEFT, height - 0.66, scale, fontsize=9, color=INK, va="top", ha="right")
+    scale = "height ∝ √(side of the map), width ∝ √channels" + (", green: skips" if graph.skips else "")
+    sheet.shapes.append(Text(WIDTH - LEFT, height - 0.66, scale, 9, INK, "right", "top"))

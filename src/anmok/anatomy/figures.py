@@ -44,6 +44,23 @@ def save(figure: Figure, path: str | Path, dpi: int = 150) -> Path:
         UsageError: for any other ending.
     """
     path = Path(path)
+    ending = ending_of(path)
+    import matplotlib
+
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "anmok", "svg.fonttype": "none"}):
+        figure.savefig(buffer, format=ending, dpi=dpi, metadata={"Date": None} if ending == "svg" else None)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(buffer.getvalue())
+    return path
+
+
+def ending_of(path: Path) -> str:
+    """ "png" or "svg", as the name ends.
+
+    Raises:
+        UsageError: for any other ending.
+    """
     ending = path.suffix.lower().lstrip(".")
     if ending not in _FORMATS:
         raise UsageError(
@@ -53,11 +70,4 @@ def save(figure: Figure, path: str | Path, dpi: int = 150) -> Path:
             allowed=", ".join(f".{ending}" for ending in _FORMATS),
             fix=str(path.with_suffix(".png")),
         )
-    import matplotlib
-
-    buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "anmok", "svg.fonttype": "none"}):
-        figure.savefig(buffer, format=ending, dpi=dpi, metadata={"Date": None} if ending == "svg" else None)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(buffer.getvalue())
-    return path
+    return ending

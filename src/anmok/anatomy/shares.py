@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from anmok.anatomy.figures import COLOURS, FAINT, INK
 from anmok.anatomy.graph import Block, Graph
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from anmok.anatomy.shapes import Sheet, Text
 
 _BAR = 0.85  # inches of a share of 100 %
 PARAMETERS, MACS = COLOURS["linear"], COLOURS["conv"]
@@ -89,10 +86,8 @@ def longest_way(graph: Graph) -> list[int]:
     return way[::-1]
 
 
-def draw_shares(axes: Axes, graph: Graph, spans: Sequence[tuple[float, float]], top: float) -> None:
+def draw_shares(sheet: Sheet, graph: Graph, spans: Sequence[tuple[float, float]], top: float) -> None:
     """Draw the stages of `graph` below `top` inches: a bracket, the shape, two bars."""
-    from matplotlib.patches import Rectangle
-
     stages = stages_of(graph, spans)
     total = max(sum(block.parameters for block in graph.blocks), 1)
     work = max(sum(block.macs for block in graph.blocks), 1)
@@ -100,20 +95,20 @@ def draw_shares(axes: Axes, graph: Graph, spans: Sequence[tuple[float, float]], 
     edge = -1.0
     for stage in stages:
         middle, width = (stage.left + stage.right) / 2, stage.right - stage.left
-        axes.plot([stage.left, stage.right], [top, top], color=FAINT, linewidth=1.2, solid_capstyle="butt")
+        sheet.line((stage.left, top), (stage.right, top), FAINT, 1.2)
         text = "×".join(map(str, stage.shape))
         half = 0.04 * len(text)
         upright = width < 2 * half  # too narrow to write along
         at = max(middle, edge + (0.085 if upright else half))
         edge = at + (0.085 if upright else half)
-        axes.text(at, top - 0.06, text, fontsize=8.5, color=INK, ha="center", va="top", rotation=90 if upright else 0)
+        sheet.shapes.append(Text(at, top - 0.06, text, 8.5, INK, "middle", "top", upright=upright))
         bar = min(0.22, max(width * 0.4, 0.04))
         for share, colour, side in ((stage.parameters / total, PARAMETERS, -1), (stage.macs / work, MACS, 0)):
-            axes.add_patch(Rectangle((middle + side * bar, foot), bar, _BAR * share, facecolor=colour, linewidth=0))
+            sheet.rectangle(middle + side * bar, foot, bar, _BAR * share, colour)
             if share >= 0.01:
                 where = (middle + (side + 0.5) * bar, foot + _BAR * share + 0.02)
-                axes.text(*where, f"{share:.0%}", fontsize=7, color=colour, ha="right" if side else "left", va="bottom")
+                sheet.shapes.append(Text(*where, f"{share:.0%}", 7, colour, "right" if side else "left"))
     left = spans[0][0]
-    axes.plot([left, max(right for _, right in spans)], [foot, foot], color=FAINT, linewidth=0.6)
-    axes.text(left, 0.08, "share of parameters", fontsize=8.5, color=PARAMETERS, va="bottom")
-    axes.text(left + 1.5, 0.08, "share of multiply-adds", fontsize=8.5, color=MACS, va="bottom")
+    sheet.line((left, foot), (max(right for _, right in spans), foot), FAINT, 0.6)
+    sheet.shapes.append(Text(left, 0.08, "share of parameters", 8.5, PARAMETERS))
+    sheet.shapes.append(Text(left + 1.5, 0.08, "share of multiply-adds", 8.5, MACS))
