@@ -1,6 +1,7 @@
 """The command line as a person meets it: exit codes, where output goes, what errors say."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -139,3 +140,17 @@ def test_a_process_ends_without_complaints(command: str, code: int) -> None:
         [sys.executable, "-m", "anmok", *command.split()], capture_output=True, text=True, timeout=300
     )
     assert told.stderr == "" and told.stdout and told.returncode == code
+
+
+def test_numpys_threads_do_not_wait_by_turning_round_and_round() -> None:
+    """The variable is read when NumPy is imported, so it must be set before."""
+    program = (
+        "import os, sys, anmok.cli\n"
+        "assert 'numpy' not in sys.modules\n"
+        "try: anmok.cli.main(['--version'])\n"
+        "except SystemExit: print(os.environ['OPENBLAS_THREAD_TIMEOUT'])"
+    )
+    plain = {name: value for name, value in os.environ.items() if name != "OPENBLAS_THREAD_TIMEOUT"}
+    for given, wanted in ({}, "4"), ({"OPENBLAS_THREAD_TIMEOUT": "20"}, "20"):
+        told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=plain | given)
+        assert told.stdout.split()[-1] == wanted, told.stderr

@@ -27,10 +27,16 @@ COMMANDS = {
 # end.
 COLLECT_AFTER = 10_000  # objects
 
+# NumPy's threads (OpenBLAS) wait for their next product by turning round and round, for 2^26 ticks of the processor's
+# clock by default. That is nearly all the time between the small products of a search for copies: it cost three times
+# its processor time, and whatever ran beside it waited (training on photographs took 11 in place of 10 s).
+WAIT_FOR_PRODUCTS = 4  # 2^4 ticks: as good as not at all
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. Exit codes: 0 done, 1 findings or failure, 2 usage."""
     gc.set_threshold(COLLECT_AFTER)
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", str(WAIT_FOR_PRODUCTS))  # read when NumPy is imported
     code = run(sys.argv[1:] if arguments is None else list(arguments))
     if "triton" not in sys.modules:  # its binding complains of every object of its own that is left
         gc.freeze()  # the process ends here: whatever is left goes back to the system at once
