@@ -33,7 +33,8 @@ def register(kind: str, *, name: str | None = None) -> Callable[[T], T]:
 class Registry(Mapping[str, T], Generic[T]):
     """All entries of one `kind` tagged anywhere in the room `package`, by name, in alphabetical order.
 
-    The room is imported on first use. Files whose names start with an underscore are helpers and are not scanned.
+    The room is imported on first use, but for an entry that has the name of its file: asked for by name, only that file
+    is. Files whose names start with an underscore are helpers and are not scanned.
     """
 
     def __init__(self, package: str, kind: str) -> None:
@@ -41,29 +42,41 @@ class Registry(Mapping[str, T], Generic[T]):
 
     @cached_property
     def _entries(self) -> dict[str, T]:
-        room = importlib.import_module(self.package)
         found: dict[str, T] = {}
-        for info in sorted(pkgutil.iter_modules(room.__path__), key=lambda info: info.name):
-            if info.name.startswith("_"):
-                continue
-            module = importlib.import_module(f"{self.package}.{info.name}")
-            for entry in vars(module).values():
-                name = getattr(entry, "__dict__", {}).get(_TAG, {}).get(self.kind)
-                if name is None or entry.__module__ != module.__name__:
-                    continue
+        for file in self._files:
+            for name, entry in self._tagged(file):
                 if name in found and found[name] is not entry:
                     raise RuntimeError(f"two {self.kind}s are called {name!r}: {found[name]} and {entry}")
                 found[name] = entry
         return dict(sorted(found.items()))
 
+    @cached_property
+    def _files(self) -> list[str]:
+        room = importlib.import_module(self.package)
+        return sorted(info.name for info in pkgutil.iter_modules(room.__path__) if not info.name.startswith("_"))
+
+    def _tagged(self, file: str) -> Iterator[tuple[str, T]]:
+        module = importlib.import_module(f"{self.package}.{file}")
+        for entry in vars(module).values():
+            name = getattr(entry, "__dict__", {}).get(_TAG, {}).get(self.kind)
+            if name is not None and entry.__module__ == module.__name__:
+                yield name, entry
+
+    def _namesake(self, name: object) -> T | None:
+        """The entry of this name in the file of this name, if there is one."""
+        return dict(self._tagged(str(name))).get(str(name)) if name in self._files else None
+
     def __getitem__(self, name: str) -> T:
+        found = self._namesake(name)
+        if found is not None:
+            return found
         try:
             return self._entries[name]
         except KeyError:
             raise unknown_name(self.kind, name, self._entries) from None
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        return self._namesake(name) is not None or name in self._entries
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
