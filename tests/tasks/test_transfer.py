@@ -1,6 +1,7 @@
 """Transfer: the head against scikit-learn, features kept and told apart, fine-tuning, the choice, resumption."""
 
 import csv
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -359,6 +360,41 @@ def test_only_pictures_not_seen_before_are_asked_for_again(tiny: tuple[Classify,
     logits, _ = model.collect(test)
     assert model.network.seen == before + 20
     np.testing.assert_allclose(logits, Classify.collect(model, test)[0], atol=0.02)
+
+
+def test_rows_of_another_data_set_are_other_pictures(tiny: tuple[Classify, ArrayPixels]) -> None:
+    _, source = tiny
+    rows, targets = np.arange(70), np.arange(70) % 2
+    others = ArrayPixels(255 - source.array, rows)
+
+    def loader(source: ArrayPixels, part: slice) -> Loader:
+        return Loader(source, rows[part], targets[part], [str(row) for row in rows[part]], size=8, batch_size=16)
+
+    train, val = loader(source, slice(0, 40)), loader(source, slice(40, 50))
+    recipe = choose_transfer(40, "tiny", "x", mirror=False, freeze="all")
+    devices = choose("cpu", "float32")
+    model = Transfer(Tiny(), ("a", "b"), Preparation(8, 10), devices, recipe, train, val, rows=rows)
+    model.stages()[0].build().solve()
+    before = model.network.seen
+    model.collect(loader(source, slice(50, 70)))
+    assert model.network.seen == before, "every picture of its own data set is known"
+    for part in slice(40, 50), slice(0, 70):
+        found, _ = model.collect(loader(others, part))
+        np.testing.assert_array_equal(found, Classify.collect(model, loader(others, part))[0])
+
+
+def test_a_trained_run_in_memory_answers_for_other_data_as_its_folder_does(photographs: Path, tmp_path: Path) -> None:
+    """The same number of pictures in the same folders, under other classes."""
+    run = anmok.train(photographs, project=tmp_path, imgsz=64, val=0.2, test=0.0)
+    swapped = tmp_path / "swapped"
+    shutil.copytree(photographs, swapped)
+    one, other = sorted(path.name for path in swapped.iterdir())[:2]
+    (swapped / one).rename(swapped / "between")
+    (swapped / other).rename(swapped / one)
+    (swapped / "between").rename(swapped / other)
+    again = anmok.load(run.path)
+    found, wanted = (r.evaluate(swapped).figures["accuracy"] for r in (run, again))
+    assert found == wanted < run.evaluate(photographs).figures["accuracy"]
 
 
 class StopAfter(Quiet):

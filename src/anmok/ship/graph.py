@@ -74,7 +74,8 @@ def to_onnx(
     """
     module = Shipped(network, preparation).eval()
     size, channels = preparation.size, preparation.channels
-    example = {INPUT: torch.randint(0, 256, (_TRACED, size, size, channels), dtype=torch.uint8), **(further or {})}
+    noise = torch.randint(0, 256, (_TRACED, size, size, channels), dtype=torch.uint8, generator=torch.Generator())
+    example = {INPUT: noise, **(further or {})}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # about the exporter's age, and constants that tracing finds
         try:

@@ -14,7 +14,7 @@ from anmok.data.cache import fingerprint
 from anmok.data.load import load_data
 from anmok.engine.devices import choose
 from anmok.metrics.proportion import Interval, share
-from anmok.tasks.classify.features import CENTRE, features
+from anmok.tasks.classify.features import Centres
 from anmok.tasks.classify.frozen import Frozen
 from anmok.tasks.classify.head import fit_head
 from anmok.tasks.classify.learning import Classify
@@ -91,7 +91,7 @@ class Probe:
         devices.place(network)
         model = Classify(network, classes, decoded.preparation, devices)
         pictures = fingerprint(self.dataset, decoded.preparation)
-        x = features(Frozen(model, len(decoded.rows)), decoded.source, decoded.rows, CENTRE, pictures)[:, 0]
+        x = Centres(Frozen(model, len(decoded.rows)), decoded.source, decoded.rows, pictures).of(decoded.rows)[:, 0]
         y = np.array([entry.target for entry in self.dataset.entries], np.int64)
         return share(_hits(x, y, self.folds, len(classes)), len(y))
 

@@ -117,7 +117,7 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
         return model
     pictures = cache_key(decoded.dataset, decoded.preparation)
     return Transfer(network, classes, decoded.preparation, devices, recipe, train, val, weights, focus,
-                    pictures=pictures, seed=seed)  # fmt: skip
+                    pictures=pictures, rows=decoded.rows, seed=seed)  # fmt: skip
 
 
 def opened(card: Mapping[str, Any], devices: Devices, network: nn.Module | None) -> Classify:

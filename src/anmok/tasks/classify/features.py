@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,35 @@ def views(recipe: Any, pictures: int, seed: int, corners: bool) -> list[tuple[Vi
     return found
 
 
+class Centres:
+    """The vectors of every picture of a data set as evaluation sees it, whatever its split: a head learns from some of
+    them and is judged by others.
+
+    Args:
+        frozen: the network whose vectors are wanted.
+        source: stored pictures by row.
+        rows: of all pictures, in any order.
+        data: identity of the pictures.
+    """
+
+    def __init__(self, frozen: Frozen, source: Source, rows: np.ndarray, data: str) -> None:
+        self.frozen, self._source, self._rows, self._data = frozen, source, np.unique(rows), data
+
+    def of(self, rows: np.ndarray) -> np.ndarray:
+        """Vectors float32 (n, V, D) of the pictures in these rows (n,), see `features`."""
+        return self._all[np.searchsorted(self._rows, rows)].astype(np.float32)
+
+    def has(self, rows: np.ndarray) -> bool:
+        """Whether all pictures in these rows are among them."""
+        return bool(np.isin(rows, self._rows).all())
+
+    @cached_property
+    def _all(self) -> np.ndarray:
+        return features(self.frozen, self._source, self._rows, CENTRE, self._data)
+
+
 def features(frozen: Frozen, source: Source, rows: np.ndarray, view: View, data: str) -> np.ndarray:
-    """The vectors before the last layer for each picture of `rows`: float32 (N, V, D), from the cache where they are
+    """The vectors before the last layer for each picture of `rows`: float16 (N, V, D), from the cache where they are
     known. V is 1, or 5 where corners are asked for and the network has them: of the whole picture, then of its corners.
 
     Args:
@@ -82,7 +110,7 @@ def features(frozen: Frozen, source: Source, rows: np.ndarray, view: View, data:
     if known is None:
         known = _computed(frozen, source, rows, view)
         _keep(path, known)
-    return known.astype(np.float32)
+    return known
 
 
 def _computed(frozen: Frozen, source: Source, rows: np.ndarray, view: View) -> np.ndarray:

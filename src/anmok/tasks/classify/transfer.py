@@ -20,7 +20,7 @@ from anmok.core.errors import UsageError
 from anmok.core.task import Batches, Phase, Plan, Solve, Stage
 from anmok.core.types import Batch
 from anmok.data.loader import Loader
-from anmok.tasks.classify.features import CENTRE, CORNERED, features, views
+from anmok.tasks.classify.features import CORNERED, Centres, features, views
 from anmok.tasks.classify.frozen import Frozen, has_corners, last_layer
 from anmok.tasks.classify.head import fit_head
 from anmok.tasks.classify.learning import Classify
@@ -35,6 +35,7 @@ class Transfer(Classify):
     Args:
         parts: as of `Classify`, with a recipe.
         pictures: identity of the data set's pictures, for the cache of features.
+        rows: those of all its pictures; None: those learned from and judged by.
         seed: of the views that are drawn.
 
     Raises:
@@ -43,12 +44,12 @@ class Transfer(Classify):
 
     train: Loader
     val: Loader | None
-    _asked: Frozen | None = None  # who gave the features, while only the last layer has learned
+    _known: Centres | None = None  # what the frozen network makes of pictures, while only the last layer has learned
 
-    def __init__(self, *parts: Any, pictures: str = "", seed: int = 0) -> None:
+    def __init__(self, *parts: Any, pictures: str = "", rows: np.ndarray | None = None, seed: int = 0) -> None:
         super().__init__(*parts)
         assert self.recipe is not None
-        self.pictures, self.seed = pictures, seed
+        self.pictures, self.rows, self.seed = pictures, rows, seed
         blocks = len(list(self._blocks()))
         if not self.recipe.frozen and self.recipe.freeze >= blocks:
             raise UsageError(
@@ -73,7 +74,7 @@ class Transfer(Classify):
         parts = np.tile(np.arange(each) > 0, len(vectors)) if each > 1 else None
         validation = None
         if self.val is not None:
-            validation = self._centres(self.val), np.asarray(self.val.targets)
+            validation = self._centres(self.val.rows), np.asarray(self.val.targets)
         head = fit_head(
             vectors.reshape(-1, dimensions), np.repeat(targets, each, axis=0), len(self.classes), validation,
             self.weights, self.objective.head_loss, parts,
@@ -92,37 +93,45 @@ class Transfer(Classify):
         return {**figures, "penalty": head.penalty, "parts": float(head.parts)}
 
     def _seen(self) -> tuple[np.ndarray, np.ndarray]:
-        """What the head learns from: vectors (n, V, D) of every look at a training picture, and what is right for it.
-        Says who gives them from now on."""
+        """What the head learns from: vectors (n, V, D) of looks at training pictures, and what is right for each. Keeps
+        what is known of all pictures from now on."""
         assert self.recipe is not None
-        rows, truths = self.train.rows, np.asarray(self.train.targets)
+        rows, truths, source = self.train.rows, np.asarray(self.train.targets), self.train.source
+        judged = [] if self.val is None else [self.val.rows]
+        every = np.concatenate([rows, *judged]) if self.rows is None else self.rows
         corners = len(rows) <= CORNERED and has_corners(self)
-        looks = views(self.recipe, len(rows), self.seed, corners)
-        passes = sum(len(shown) for _, shown in looks) + (0 if self.val is None else len(self.val.rows))
-        self._asked = Frozen(self, passes, corners)
-        found = [features(self._asked, self.train.source, rows[shown], view, self.pictures) for view, shown in looks]
-        return np.concatenate(found), np.concatenate([truths[shown] for _, shown in looks])
+        augmented = views(self.recipe, len(rows), self.seed, corners)[1:]
+        frozen = Frozen(self, len(every) + sum(len(shown) for _, shown in augmented), corners)
+        self._known = Centres(frozen, source, every, self.pictures)
+        found = [self._known.of(rows)]
+        found += [features(frozen, source, rows[shown], view, self.pictures) for view, shown in augmented]
+        return np.concatenate(found), np.concatenate([truths, *(truths[shown] for _, shown in augmented)])
 
-    def _centres(self, pictures: Loader) -> np.ndarray:
+    def _centres(self, rows: np.ndarray) -> np.ndarray:
         """The vector (D,) of each whole picture, as evaluation sees it: (N, D)."""
-        assert self._asked is not None
-        return features(self._asked, pictures.source, pictures.rows, CENTRE, self.pictures)[:, 0]
+        assert self._known is not None
+        return self._known.of(rows)[:, 0]
 
     def collect(self, batches: Batches) -> tuple[np.ndarray, np.ndarray]:
-        """As in `Classify`; while only the last layer has learned, from the features that it learned from: whoever
-        gives them for thousands of pictures gives them several times sooner than torch, and some are known."""
-        if self._asked is None or self.mirror or not isinstance(batches, Loader):
+        """As in `Classify`; while only the last layer has learned, of this data set's pictures from the features that
+        it learned from: they are known."""
+        if self.mirror or not isinstance(batches, Loader) or not self._knows(batches):
             return super().collect(batches)
-        known, layer = torch.from_numpy(self._centres(batches)), last_layer(self.network, len(self.classes))
+        known, layer = torch.from_numpy(self._centres(batches.rows)), last_layer(self.network, len(self.classes))
         with torch.no_grad():
             logits = layer(known.to(self.devices.device)).float().cpu().numpy()
         return logits, np.asarray(batches.targets)
+
+    def _knows(self, pictures: Loader) -> bool:
+        """Whether their features are known: rows mean other pictures in another data set."""
+        of_these = pictures.source is self.train.source
+        return of_these and self._known is not None and self._known.has(pictures.rows)
 
     # All layers
 
     def _fine_tune(self) -> Stage:
         assert self.recipe is not None
-        self._asked = None
+        self._known = None
         return Stage(
             "fine-tune",
             self.train,
