@@ -188,7 +188,7 @@ def test_torch_goes_on_where_an_engine_cannot(
     }
     engine = Engine(asked.get(fault, mean_colour))
 
-    def opened(*_: object) -> Engine:
+    def opened(*_: object, **__: object) -> Engine:
         return fail(UsageError("no engine")) if fault == "refused" else engine
 
     monkeypatch.setattr(engines, "openvino_engine", opened)
@@ -215,7 +215,7 @@ def test_one_vague_vector_is_no_reason_to_refuse_an_engine(
             return found
 
         engine = Engine(ask)
-        monkeypatch.setattr(engines, "openvino_engine", lambda *_, engine=engine: engine)
+        monkeypatch.setattr(engines, "openvino_engine", lambda *_, engine=engine, **__: engine)
         Frozen(model, engines.MANY)(source.array[:4, 1:9, 1:9])
         assert engine.seen == (8 if used else 4)
 

@@ -147,7 +147,7 @@ class Frozen:
         """The engine, if it can compute this network and its features are torch's."""
         try:
             graph = partial(to_onnx, self._vectors, self.model.preparation, ("vectors",))
-            engine = openvino_engine(graph, self.model.devices.precision)
+            engine = openvino_engine(graph, self.model.devices.precision, thousands=True)
             found = torch.from_numpy(_only(engine, pictures).copy())
         except AnmokError:
             return None
