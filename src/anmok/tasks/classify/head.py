@@ -87,7 +87,7 @@ def fit_head(
     found = judge.searched(fit)
     if parts is None:
         return found.closely()
-    with_parts = judge.searched(_Problem.of(features, targets, classes, balance, loss_of))
+    with_parts = judge.searched(_Problem.of(features, targets, classes, balance, loss_of), found.best.penalty)
     if judge.prefers(found.roughly(), with_parts.roughly()):
         return found.closely()
     return replace(with_parts.closely(), parts=True)
@@ -172,10 +172,12 @@ class _Judge:
     balance: Tensor | None
     loss_of: Loss
 
-    def searched(self, fit: _Problem) -> _Found:
-        """The best penalty: sought in a sample first, then, from there on, among all features."""
-        found = self._tried(fit.sample(), PENALTIES, None, _WORSE)
-        if len(fit.x) > SAMPLE:  # the more there is to learn from, the less need to hold back
+    def searched(self, fit: _Problem, with_less: float | None = None) -> _Found:
+        """The best penalty: sought in a sample first, then, from there on, among all features. The more there is to
+        learn from, the less need to hold back; `with_less`: what was best where there was less, if that is known."""
+        first = 0 if with_less is None else max(0, PENALTIES.index(with_less) - _WORSE)
+        found = self._tried(fit.sample(), PENALTIES[first:], None, _WORSE)
+        if len(fit.x) > SAMPLE:
             weaker = PENALTIES[PENALTIES.index(found.best.penalty) :]
             found = self._tried(fit, weaker, found.solution, 1)
         return found
