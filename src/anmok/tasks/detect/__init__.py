@@ -28,7 +28,7 @@ from anmok.tasks.detect.page import fill
 from anmok.tasks.detect.shipping import cargo
 from anmok.tasks.detect.timing import timed
 from anmok.tasks.duel import Duel
-from anmok.tasks.sheet import ROWS, SHOWN_SIDE, VERSIONS, draw_sheet
+from anmok.tasks.sheet import ROWS, VERSIONS, draw_sheet
 
 __all__ = ["Detect", "Detection", "Interval"]
 
@@ -161,6 +161,4 @@ def _boxed(picture: Any, target: Mapping[str, Any], classes: Sequence[str]) -> n
     from anmok.core.targets import Objects
 
     pixels = picture.permute(1, 2, 0).numpy()
-    shown = truth(pixels, Objects(target["boxes"].numpy(), target["labels"].numpy()), classes)
-    step = max(1, shown.shape[0] // (2 * SHOWN_SIDE))
-    return shown[::step, ::step]
+    return truth(pixels, Objects(target["boxes"].numpy(), target["labels"].numpy()), classes)
