@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import warnings
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from torch import nn
 
 import anmok
 from anmok.core.errors import CheckpointError, DataError, UsageError
+from anmok.core.preparation import Preparation
 from anmok.tasks import copies
+from anmok.tasks.own_network import demand_fit
 
 QUICK = {"epochs": 2, "imgsz": 32, "val": 0.2, "test": 0.2}
 
@@ -77,6 +80,76 @@ def test_a_network_of_ones_own_trains_and_comes_back_only_with_it(photographs: P
     assert all(torch.equal(a, b) for a, b in zip(run.network.parameters(), again.network.parameters(), strict=True))
     with pytest.raises(CheckpointError, match="do not fit"):
         anmok.load(run.path, network=nn.Linear(3, 3))
+
+
+class Plain(nn.Sequential):
+    """A network that knows nothing of anmok."""
+
+    def __init__(self, *last: nn.Module) -> None:
+        super().__init__(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), *last)
+
+
+@pytest.mark.parametrize("weights", [None, "random"])
+def test_a_network_of_ones_own_learns_from_photographs(photographs: Path, tmp_path: Path, weights: str | None) -> None:
+    """Photographs start from published weights; these are another network's."""
+    torch.manual_seed(0)
+    network = Plain(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+    run = anmok.train(photographs, network=network, project=tmp_path, epochs=1, val=0.2, test=0.2, weights=weights)
+    assert run.card["recipe"]["pretrained"] is None and run.card["network"] == {
+        "name": "Plain", "own": True, "arguments": {}}  # fmt: skip
+    assert {row["stage"] for row in csv.DictReader((run.path / "results.csv").open())} == {"fit"}, "all of it learns"
+    assert len(run.predict(next(photographs.rglob("*.jpg")))) == 1 and run.explain(next(photographs.rglob("*.jpg")))
+    assert run.evaluate().figures["accuracy"] >= 0
+
+
+def test_a_network_of_ones_own_segments_photographs(tmp_path: Path) -> None:
+    network = Plain(nn.Conv2d(8, 11, 1), nn.Upsample(scale_factor=2))
+    run = anmok.train("scenes-96", task="segment", network=network, project=tmp_path, epochs=1)
+    assert run.card["recipe"]["pretrained"] is None and run.card["network"]["own"]
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (Plain(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)), r"Got: \(N, 2\).*\(N, 3\).*a last layer of 3"),
+        (Plain(nn.Conv2d(8, 3, 1)), r"Got: \(N, 3, 16, 16\)"),
+        (nn.Sequential(nn.Conv2d(1, 8, 3)), r"RuntimeError.*normalised pictures \(N, 3, 32, 32\)"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(3 * 28 * 28, 3)), r"shapes cannot be multiplied.*imgsz=S"),
+        (nn.LSTM(32, 3), "cannot take these pictures"),
+        (Plain, r"Got: the class Plain.*Plain\(\)"),
+        (torch.relu, "is a torch.nn.Module"),
+        (nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), "nothing in this network can learn"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_refused_before_a_run_is_made(
+    photographs: Path, tmp_path: Path, network: nn.Module, words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        anmok.train(photographs, network=network, project=tmp_path, **QUICK)
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_several_outputs_are_refused_and_probabilities_warned_of(photographs: Path, tmp_path: Path) -> None:
+    class Twice(Plain):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return super().forward(x), super().forward(x)
+
+    last = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+    with pytest.raises(UsageError, match=r"does not answer with a tensor\. Got: tuple"):
+        anmok.train(photographs, network=Twice(*last), project=tmp_path, **QUICK)
+    preparation = Preparation(32, 36)
+    with pytest.warns(UserWarning, match="probabilities already"):
+        demand_fit(Plain(*last, nn.Softmax(1)), preparation, ("a", "b", "c"), (3,))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        demand_fit(Plain(*last), preparation, ("a", "b", "c"), (3,))
+
+
+@pytest.mark.parametrize("named", [{"net": "resnet18"}, {"weights": "imagenet"}, {"freeze": "all"}])
+def test_a_network_is_given_or_named(photographs: Path, tmp_path: Path, named: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="given, with the weights it has, or named"):
+        anmok.train(photographs, network=nn.Linear(3, 3), project=tmp_path, **named)
+    assert not any(tmp_path.iterdir())
 
 
 def test_any_network_of_the_house_trains(photographs: Path, tmp_path: Path) -> None:

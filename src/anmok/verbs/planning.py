@@ -21,6 +21,7 @@ from anmok.engine.devices import Devices, choose
 from anmok.engine.runfolder import RunFolder
 from anmok.tasks._kind import TASKS, Kind, Model, Plan
 from anmok.tasks.copies import Copies, look_for_copies
+from anmok.tasks.published import RANDOM
 from anmok.verbs import card as cards
 from anmok.verbs.setting import AUTO
 from anmok.verbs.settings_file import read_settings_file
@@ -69,13 +70,19 @@ class TrainingPlan:
         return replace(self, plan=replace(self.plan, recipe=self.recipe.but(learning_rate=learning_rate)))
 
 
-def new_plan(data: str, settings: TrainSettings, terminal: Terminal) -> TrainingPlan:
-    """Look at the data and choose what the person left open."""
+def new_plan(data: str, settings: TrainSettings, terminal: Terminal, own_network: bool = False) -> TrainingPlan:
+    """Look at the data and choose what the person left open.
+
+    Args:
+        own_network: the person brings a network, with the weights it has: it starts from none that are published.
+    """
     devices = choose(settings.device, settings.precision)
     whole = read_data(data, settings)
     dataset = split_data(whole, settings)
     kind = kind_for(dataset, settings.task)
     settings.refuse_foreign(kind.name)
+    if own_network and settings.concerns("weights", kind.name):
+        settings = settings.model_copy(update={"weights": RANDOM})
     terminal.say(describe(dataset))
     plan = kind.plan(dataset, settings, terminal)
     chosen = TrainingPlan(

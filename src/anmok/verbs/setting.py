@@ -93,13 +93,25 @@ class Settings(BaseModel):
     def refuse_foreign(self, task: str) -> None:
         """Refuse what was set and is no setting of this task (see `only`)."""
         for name in sorted(self.model_fields_set):
-            field, value = type(self).model_fields[name], getattr(self, name)
-            tasks = field.json_schema_extra.get("tasks", ()) if isinstance(field.json_schema_extra, dict) else ()
-            if isinstance(tasks, list) and task not in tasks and value != field.default:
+            value, tasks = getattr(self, name), self._tasks_of(name)
+            if not self.concerns(name, task) and value != type(self).model_fields[name].default:
                 raise UsageError(
                     f"--{name.replace('_', '-')} is no setting of this task", got=f"{value!r} for {task}",
-                    allowed=f"for {' and '.join(map(str, tasks))}", fix="leave it out",
+                    allowed=f"for {' and '.join(tasks or ())}", fix="leave it out",
                 )  # fmt: skip
+
+    @classmethod
+    def concerns(cls, name: str, task: str) -> bool:
+        """Whether a task understands a setting."""
+        tasks = cls._tasks_of(name)
+        return tasks is None or task in tasks
+
+    @classmethod
+    def _tasks_of(cls, name: str) -> list[str] | None:
+        """The tasks that understand a setting (see `only`); None: all."""
+        extra = cls.model_fields[name].json_schema_extra
+        tasks = extra.get("tasks") if isinstance(extra, dict) else None
+        return list(map(str, tasks)) if isinstance(tasks, list) else None
 
 
 def only(*tasks: str, default: Any, description: str) -> Any:

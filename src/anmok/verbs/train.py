@@ -18,6 +18,8 @@ from anmok.engine.loop import Options, Outcome, run
 from anmok.engine.runfolder import RunFolder
 from anmok.metrics.proportion import Interval
 from anmok.tasks._kind import Measured, Model
+from anmok.tasks.own_network import demand_module
+from anmok.tasks.published import RANDOM
 from anmok.verbs import card as cards
 from anmok.verbs.find_lr import draw_rate, find_rate
 from anmok.verbs.findings import bill
@@ -25,7 +27,7 @@ from anmok.verbs.opened import load_weights
 from anmok.verbs.planning import TrainingPlan, new_plan, save_plan, saved_plan
 from anmok.verbs.reporting import write_training_report
 from anmok.verbs.run import Run
-from anmok.verbs.setting import named_after
+from anmok.verbs.setting import AUTO, named_after
 from anmok.verbs.tensorboard import TensorBoard, tensorboard_is_here
 from anmok.verbs.terminal import Terminal, figures_line
 from anmok.verbs.train_settings import TrainSettings
@@ -44,7 +46,7 @@ def train(
     Args:
         data: a folder of class folders, a CSV, IDX files, an archive of these, or the name of a known data set.
         network: a network of your own, normalised pictures (N, C, S, S) → logits (N, classes), or (N, classes, S, S)
-            for segmentation; else `net` by name.
+            for segmentation, trained from the weights it has; else `net` by name.
         quiet: nothing in the terminal.
         callbacks: listeners, see `anmok.engine.callbacks`.
         settings: see `anmok.verbs.train_settings.TrainSettings`; the flags of `anmok train` have the same names.
@@ -58,7 +60,7 @@ def train(
     terminal = Terminal(quiet)
     listeners = [*([] if quiet else [ProgressBar()]), *callbacks]
     with terminal.hearing_warnings():
-        _check(asked)
+        _check(asked, network)
         if asked.resume is not None:
             if data is not None:
                 raise UsageError("a resumed run has its data already", got=str(data), fix="leave DATA out")
@@ -66,7 +68,7 @@ def train(
             plan = saved_plan(folder, asked, terminal)
             model = plan.learner(network)
         elif data is not None:
-            plan = new_plan(str(data), asked, terminal)
+            plan = new_plan(str(data), asked, terminal, own_network=network is not None)
             model = plan.learner(network)
             folder = RunFolder.create(asked.project / plan.kind.name, asked.name or named_after(str(data)))
             plan.kind.draw_augmentation(plan.plan, asked.seed, folder.path / "augmentation.png")
@@ -79,14 +81,26 @@ def train(
         return _go(folder, plan, model, terminal, listeners)
 
 
-def _check(asked: TrainSettings) -> None:
+def _check(asked: TrainSettings, network: object) -> None:
     """Refuse what cannot come true before anything is read."""
+    if network is not None:
+        demand_module(network)
+        _refuse_named(asked)
     if asked.tensorboard:
         tensorboard_is_here()
     if asked.find_lr and asked.lr is not None:
         raise UsageError("a learning rate is either given or found", got=f"--lr {asked.lr} and --find-lr")
     if asked.resume is None:
         RunFolder.check(asked.project)
+
+
+def _refuse_named(asked: TrainSettings) -> None:
+    """Refuse what belongs to networks by name, where the person brings one."""
+    for name, meant in (("net", AUTO), ("weights", RANDOM), ("freeze", None)):
+        value = getattr(asked, name)
+        if value not in (None, meant):
+            raise UsageError("a network is either given, with the weights it has, or named",
+                             got=f"network= and {name}={value!r}", fix=f"leave {name} out")  # fmt: skip
 
 
 def _go(folder: RunFolder, plan: TrainingPlan, model: Model, terminal: Terminal, listeners: Sequence[Callback]) -> Run:

@@ -22,6 +22,7 @@ from anmok.tasks.classify.learning import Classify
 from anmok.tasks.classify.transfer import Transfer
 from anmok.tasks.focus import FEWEST, FocusedLoader
 from anmok.tasks.invariance import Invariance, measure_invariance
+from anmok.tasks.own_network import demand_fit
 from anmok.tasks.pictures import Decoded, decode_all
 from anmok.tasks.published import bring
 from anmok.tasks.recipe import Recipe, choose_recipe, choose_transfer
@@ -101,6 +102,8 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
             recipe.network, num_classes=len(classes), in_channels=decoded.preparation.channels,
             weights=recipe.pretrained,
         )  # fmt: skip
+    else:
+        demand_fit(network, decoded.preparation, classes, (len(classes),))
     train = decoded.loader(
         "train", recipe.batch, seed=seed, augment=recipe.augment, workers=asked.workers,
         even=recipe.balance == "sampling", focused=recipe.focus,

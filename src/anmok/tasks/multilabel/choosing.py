@@ -22,6 +22,7 @@ from anmok.tasks.classify.choosing import EVALUATED_AT_ONCE, begin, freezing
 from anmok.tasks.classify.learning import Classify
 from anmok.tasks.classify.transfer import Transfer
 from anmok.tasks.multilabel.objective import AnyClasses, Judgement
+from anmok.tasks.own_network import demand_fit
 from anmok.tasks.recipe import choose_recipe, choose_transfer
 
 HEAVIEST = 10.0  # weight of the rarest class: beyond, single pictures would decide steps
@@ -60,6 +61,8 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
             recipe.network, num_classes=len(classes), in_channels=decoded.preparation.channels,
             weights=recipe.pretrained,
         )  # fmt: skip
+    else:
+        demand_fit(network, decoded.preparation, classes, (len(classes),))
     train = decoded.loader("train", recipe.batch, seed=seed, augment=recipe.augment, workers=asked.workers)
     val = decoded.loader("val", EVALUATED_AT_ONCE) if "val" in decoded.dataset.splits else None
     weights = label_weights(train.targets.sum(0)) if recipe.balance == "weights" else None
@@ -67,7 +70,8 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
     parts = (network, classes, decoded.preparation, devices, recipe, train, val, weights, None, objective)
     if recipe.pretrained is None:
         return Classify(*parts)
-    return Transfer(*parts, pictures=cache_key(decoded.dataset, decoded.preparation), seed=seed)
+    pictures = cache_key(decoded.dataset, decoded.preparation)
+    return Transfer(*parts, pictures=pictures, rows=decoded.rows, seed=seed)
 
 
 def opened(card: Mapping[str, Any], devices: Devices, network: nn.Module | None) -> Classify:

@@ -24,6 +24,7 @@ from anmok.losses.weighted_sum import parse_sum
 from anmok.networks import OF_TASK, TIMM, _embedded, build, demand
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.balance import class_weights
+from anmok.tasks.own_network import demand_fit
 from anmok.tasks.published import RANDOM, bring, preparation_of, version_here
 from anmok.tasks.segment.learning import Segment
 from anmok.tasks.segment.looking import Seen, look
@@ -185,6 +186,9 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
             in_channels=preparation.channels,
             weights=recipe.pretrained,
         )
+    else:
+        side = preparation.size
+        demand_fit(network, preparation, classes, (recipe.outputs(len(classes)), side, side))
     how = {"seed": asked.seed, "augment": recipe.augment, "workers": asked.workers, "calm": recipe.calm}
     train = decoded.masks("train", recipe.batch, **how)
     val = decoded.masks("val", AT_ONCE) if "val" in decoded.dataset.splits else None
