@@ -31,6 +31,26 @@ def demand_module(network: object) -> None:
                          "require gradients", fix="network.requires_grad_(True), or a layer with weights")  # fmt: skip
 
 
+def demand_methods(network: nn.Module, names: Sequence[str], example: str) -> None:
+    """Refuse a network that lacks what a task asks of it beside being called.
+
+    Args:
+        network: the person's.
+        names: of methods.
+        example: a network of the house that has them.
+
+    Raises:
+        UsageError: one is missing.
+    """
+    missing = [name for name in names if not callable(getattr(network, name, None))]
+    if missing:
+        raise UsageError(
+            "this task asks more of a network than to be called",
+            got=f"{type(network).__name__} without {' and '.join(missing)}",
+            allowed=f"methods {', '.join(names)}, as anmok.networks.{example} has them", fix=f"net={example!r}",
+        )  # fmt: skip
+
+
 @torch.no_grad()
 def demand_fit(network: nn.Module, preparation: Preparation, classes: Sequence[str], outputs: Sequence[int]) -> None:
     """Try a network on two pictures of noise, and refuse one that cannot take them or answers something else.

@@ -23,6 +23,7 @@ from anmok.tasks.detect.forms import form_of
 from anmok.tasks.detect.learning import Detect
 from anmok.tasks.detect.measuring import outlined
 from anmok.tasks.detect.recipe import DetectRecipe, choose_recipe
+from anmok.tasks.own_network import demand_methods
 from anmok.tasks.segment.naming import sided
 
 LOOKED_AT = 48  # pictures opened before training
@@ -105,6 +106,8 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
     if network is None:
         seed_everything(asked.seed)
         network = _built(recipe.network, len(classes), preparation, **recipe.arguments)
+    else:
+        demand_methods(network, ("losses", "detect"), "anchor_free")
     search = KeptSearch.for_squares(preparation.size) if getattr(network, "takes_regions", False) else None
     drawing = getattr(network, "draws_masks", False)
     if drawing:

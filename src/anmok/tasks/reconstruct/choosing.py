@@ -20,6 +20,7 @@ from anmok.networks import build, demand
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.beginning import choose_preparation, look
 from anmok.tasks.decoding import decode
+from anmok.tasks.own_network import demand_methods
 from anmok.tasks.reconstruct.learning import Reconstruct
 from anmok.tasks.reconstruct.novelty import build_novelty, remembered
 from anmok.tasks.reconstruct.recipe import ReconstructRecipe, choose_recipe, is_variational, widths
@@ -93,6 +94,8 @@ def learner(plan: Plan, devices: Devices, asked: Asked, network: nn.Module | Non
     if network is None:
         seed_everything(asked.seed)
         network = _built(recipe, decoded.preparation)
+    else:
+        demand_methods(network, ("encode", "decode"), "conv_autoencoder")
     settings = {"seed": asked.seed, "augment": recipe.augment, "workers": asked.workers}
     if decoded.partners is not None:
         train = decoded.pairs("train", recipe.batch, **settings)
