@@ -58,14 +58,19 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
 
 
-def known_networks() -> _Known:
-    """Names that `anmok.networks.build` can build again."""
-    return _Known()
+def refuse_without_network(folder: RunFolder, card: Mapping[str, Any], call: str) -> None:
+    """Refuse a run whose network only the person can build.
 
+    Args:
+        call: how to hand it in.
 
-class _Known:
-    def __contains__(self, name: str) -> bool:
-        return name.startswith(TIMM) or any(name.partition(":")[0] in networks for networks in OF_TASK.values())
+    Raises:
+        CheckpointError: the network is the person's own, or of no name that is known here.
+    """
+    name = str(card["network"]["name"])
+    known = name.startswith(TIMM) or any(name.partition(":")[0] in networks for networks in OF_TASK.values())
+    if card["network"].get("own") or not known:
+        raise CheckpointError("this run was trained with a network of your own", path=folder.path, got=name, fix=call)
 
 
 def now() -> str:

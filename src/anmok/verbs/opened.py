@@ -106,13 +106,8 @@ def read_run(
             "this run is of a task that is not known here", path=folder.path, got=card["task"],
             allowed=", ".join(TASKS), fix="pip install -U anmok",
         )  # fmt: skip
-    if network is None and card["network"]["name"] not in cards.known_networks():
-        raise CheckpointError(
-            "this run was trained with a network of your own",
-            path=folder.path,
-            got=card["network"]["name"],
-            fix="anmok.load(path, network=YourNetwork(…))",
-        )
+    if network is None:
+        cards.refuse_without_network(folder, card, "anmok.load(path, network=YourNetwork(…))")
     devices = choose(device, card["machine"]["precision"] if device == "auto" else "auto")
     model = TASKS[card["task"]]().opened(card, devices, network)
     load_weights(model, folder)

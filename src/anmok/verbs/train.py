@@ -65,6 +65,10 @@ def train(
             if data is not None:
                 raise UsageError("a resumed run has its data already", got=str(data), fix="leave DATA out")
             folder = RunFolder.open(asked.resume)
+            if network is None:
+                cards.refuse_without_network(
+                    folder, cards.read(folder), "anmok.train(resume=path, network=YourNetwork(…))"
+                )
             plan = saved_plan(folder, asked, terminal)
             model = plan.learner(network)
         elif data is not None:
