@@ -76,7 +76,7 @@ def test_a_network_of_ones_own_trains_and_comes_back_only_with_it(photographs: P
     run = anmok.train(photographs, network=Mine(), project=tmp_path, **QUICK)
     with pytest.raises(CheckpointError, match="network of your own"):
         anmok.load(run.path)
-    with pytest.raises(CheckpointError, match=r"network of your own.*Mine.*anmok\.train\(resume=…, network="):
+    with pytest.raises(CheckpointError, match=r"network of your own.*Mine.*anmok\.train\(resume=path, network="):
         anmok.train(resume=run.path)
     again = anmok.load(run.path, network=Mine())
     assert all(torch.equal(a, b) for a, b in zip(run.network.parameters(), again.network.parameters(), strict=True))
