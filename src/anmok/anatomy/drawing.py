@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 from anmok.anatomy.figures import COLOURS, FAINT, INK
 from anmok.anatomy.graph import Block, Graph, graph_of
 from anmok.anatomy.layout import Box, Sizes, place
-from anmok.anatomy.shapes import Circle, Point, Sheet, Text, Way
+from anmok.anatomy.shapes import Circle, Sheet, Text, Way
 from anmok.anatomy.shares import draw_shares
 from anmok.anatomy.structure import Anatomy
 from anmok.anatomy.text import sees, short
@@ -118,7 +117,7 @@ class _Canvas:
             start, end = (x0, x0 + bend) if parting[source] > 1 else (x1 - bend, x1)
             half = (start + end) / 2
             points = [(x0, y0), (start, y0), (half, y0), (half, y1), (end, y1), (x1, y1)]
-            self._line(points, "MLCCCL", 0.8, FAINT, 1.0)
+            self.sheet.add(Way(points, "MLCCCL", edge=FAINT, line=0.8))
 
     def draw_skips(self, heights: dict[tuple[int, int], float]) -> None:
         """Arcs above the blocks they jump over; many of them are drawn fainter."""
@@ -133,7 +132,7 @@ class _Canvas:
             reach = min((x1 - x0) / 2, 1.2)
             points = [(x0, y0), (x0, base), (x0, top), (x0 + reach * 0.45, top), (x0 + reach, top), (x1 - reach, top),
                       (x1 - reach * 0.45, top), (x1, top), (x1, base), (x1, y1)]  # fmt: skip
-            self._line(points, "MLCCCLCCCL", 1.1, SKIP, alpha)
+            self.sheet.add(Way(points, "MLCCCLCCCL", edge=SKIP, line=1.1, alpha=alpha))
 
     def draw_blocks(self) -> None:
         """Slabs with a lit top and a shaded side, as far as they are wide enough to show one."""
@@ -156,17 +155,14 @@ class _Canvas:
     def _sum(self, x: float, y: float, radius: float, kind: str) -> None:
         """A circle, and where there is room for it the sign of what is done there."""
         roomy = radius > 0.05
-        self.sheet.shapes.append(Circle(x, y, radius, "#ffffff", INK, 0.9 if roomy else 0.5))
+        self.sheet.add(Circle(x, y, radius, "#ffffff", INK, 0.9 if roomy else 0.5))
         if roomy:
             sign = {"add": "+", "multiply": "×", "mul": "×", "sub": "−"}.get(kind, "∘")
-            self.sheet.shapes.append(Text(x, y, sign, 7, INK, "middle", "middle"))
+            self.sheet.add(Text(x, y, sign, 7, INK, "middle", "middle"))
 
     def spans(self) -> list[tuple[float, float]]:
         """Left and right edge of every block, in inches."""
         return [(self.left(i), self.right(i)) for i in range(len(self.graph.blocks))]
-
-    def _line(self, points: Sequence[Point], steps: str, width: float, colour: str, alpha: float) -> None:
-        self.sheet.shapes.append(Way(points, steps, None, colour, width, alpha))
 
 
 def mix(colour: str, other: str, share: float) -> str:
@@ -176,12 +172,12 @@ def mix(colour: str, other: str, share: float) -> str:
 
 
 def _headline(sheet: Sheet, anatomy: Anatomy, title: str, height: float) -> None:
-    sheet.shapes.append(Text(LEFT, height - 0.22, title, 22, INK, up="top", bold=True))
+    sheet.add(Text(LEFT, height - 0.22, title, 22, INK, up="top", bold=True))
     facts = [f"{short(anatomy.parameters)} parameters", f"{short(anatomy.macs + anatomy.product_macs)} multiply-adds"]
     if anatomy.receptive_field:
         facts.append(f"features see {sees(anatomy.receptive_field)} pixels")
     facts.append(f"on {'×'.join(map(str, anatomy.input_shape))}")
-    sheet.shapes.append(Text(LEFT, height - 0.66, "\u2003·\u2003".join(facts), 11, INK, up="top"))
+    sheet.add(Text(LEFT, height - 0.66, "\u2003·\u2003".join(facts), 11, INK, up="top"))
 
 
 def _legend(sheet: Sheet, graph: Graph, height: float) -> None:
@@ -191,8 +187,8 @@ def _legend(sheet: Sheet, graph: Graph, height: float) -> None:
                if any(block.family == family and not is_sum(block) for block in graph.blocks)]  # fmt: skip
     for label, colour in reversed(entries):
         x -= 0.085 * len(label) + 0.1
-        sheet.shapes.append(Text(x, height - 0.33, label, 9, INK, up="middle"))
+        sheet.add(Text(x, height - 0.33, label, 9, INK, up="middle"))
         sheet.rectangle(x - 0.2, height - 0.4, 0.14, 0.14, colour, INK, 0.4)
         x -= 0.3
     scale = "height ∝ √(side of the map), width ∝ √channels" + (", green: skips" if graph.skips else "")
-    sheet.shapes.append(Text(WIDTH - LEFT, height - 0.66, scale, 9, INK, "right", "top"))
+    sheet.add(Text(WIDTH - LEFT, height - 0.66, scale, 9, INK, "right", "top"))

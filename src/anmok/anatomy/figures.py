@@ -56,7 +56,7 @@ def save(figure: Figure, path: str | Path, dpi: int = 150) -> Path:
 
 
 def ending_of(path: Path) -> str:
-    """ "png" or "svg", as the name ends.
+    """What a figure is to be written as, by its name's ending: png or svg.
 
     Raises:
         UsageError: for any other ending.

@@ -28,8 +28,10 @@ _FONTS = "DejaVu Sans, Verdana, Arial, sans-serif"
 
 @dataclass(frozen=True)
 class Way:
-    """Straight lines and curves. `steps`, one a point: M move, L line, C one of three points of a curve; Z, which has
-    none, ends a shape. Without `fill` or `edge` there is none."""
+    """Straight lines and curves, filled where there is a `fill`, drawn where there is an `edge`.
+
+    `steps`, one a point: M move, L line, C one of three points of a curve; Z, which has none, closes a shape.
+    """
 
     points: Sequence[Point]
     steps: str
@@ -85,6 +87,10 @@ class Sheet:
     height: float
     shapes: list[Way | Circle | Text] = field(default_factory=list)
 
+    def add(self, shape: Way | Circle | Text) -> None:
+        """One more, over those before."""
+        self.shapes.append(shape)
+
     def rectangle(
         self, x: float, y: float, width: float, height: float, fill: str, edge: str | None = None, line: float = 0.0
     ) -> None:
@@ -93,11 +99,11 @@ class Sheet:
 
     def polygon(self, corners: Sequence[Point], fill: str, edge: str | None = None, line: float = 0.0) -> None:
         """A closed shape."""
-        self.shapes.append(Way(corners, "M" + "L" * (len(corners) - 1) + "Z", fill, edge, line))
+        self.add(Way(corners, "M" + "L" * (len(corners) - 1) + "Z", fill, edge, line))
 
     def line(self, start: Point, end: Point, colour: str, line: float) -> None:
         """A straight one."""
-        self.shapes.append(Way([start, end], "ML", None, colour, line))
+        self.add(Way([start, end], "ML", edge=colour, line=line))
 
     def svg(self) -> str:
         """The drawing as an SVG file's text."""

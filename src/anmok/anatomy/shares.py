@@ -101,14 +101,14 @@ def draw_shares(sheet: Sheet, graph: Graph, spans: Sequence[tuple[float, float]]
         upright = width < 2 * half  # too narrow to write along
         at = max(middle, edge + (0.085 if upright else half))
         edge = at + (0.085 if upright else half)
-        sheet.shapes.append(Text(at, top - 0.06, text, 8.5, INK, "middle", "top", upright=upright))
+        sheet.add(Text(at, top - 0.06, text, 8.5, INK, "middle", "top", upright=upright))
         bar = min(0.22, max(width * 0.4, 0.04))
         for share, colour, side in ((stage.parameters / total, PARAMETERS, -1), (stage.macs / work, MACS, 0)):
             sheet.rectangle(middle + side * bar, foot, bar, _BAR * share, colour)
             if share >= 0.01:
                 where = (middle + (side + 0.5) * bar, foot + _BAR * share + 0.02)
-                sheet.shapes.append(Text(*where, f"{share:.0%}", 7, colour, "right" if side else "left"))
+                sheet.add(Text(*where, f"{share:.0%}", 7, colour, "right" if side else "left"))
     left = spans[0][0]
     sheet.line((left, foot), (max(right for _, right in spans), foot), FAINT, 0.6)
-    sheet.shapes.append(Text(left, 0.08, "share of parameters", 8.5, PARAMETERS))
-    sheet.shapes.append(Text(left + 1.5, 0.08, "share of multiply-adds", 8.5, MACS))
+    sheet.add(Text(left, 0.08, "share of parameters", 8.5, PARAMETERS))
+    sheet.add(Text(left + 1.5, 0.08, "share of multiply-adds", 8.5, MACS))

@@ -156,9 +156,13 @@ def openvino_here(graph: Graph, precision: str, thousands: bool = False) -> Engi
     try:
         three = in_three(read) if precision == "bf16" else None
         hint = {"float32": "f32", "bf16": "bf16"}[precision]
-        whole = None if three else read()
-        filled = _fix(whole, PIECE * together) if thousands and whole is not None else 0
-        parts = list(map(ready, three, ("f32", hint, "f32"))) if three else [ready(whole, hint)]
+        filled = 0
+        if three:
+            parts = list(map(ready, three, ("f32", hint, "f32")))
+        else:
+            whole = read()
+            filled = _fix(whole, PIECE * together) if thousands else 0
+            parts = [ready(whole, hint)]
         names = [output.get_any_name() for output in parts[-1].outputs]
     except RuntimeError as error:
         raise _unusable("OpenVINO", error) from error

@@ -22,10 +22,11 @@ def demand_module(network: object) -> None:
         UsageError: it is no `nn.Module`, or none of its parameters requires a gradient.
     """
     if not isinstance(network, nn.Module):
-        made = isinstance(network, type) and issubclass(network, nn.Module)
-        raise UsageError("a network of your own is a torch.nn.Module",
-                         got=f"the class {network.__name__}" if isinstance(network, type) else type(network).__name__,
-                         fix=f"{network.__name__}()" if made and isinstance(network, type) else None)  # fmt: skip
+        if isinstance(network, type) and issubclass(network, nn.Module):
+            got, fix = f"the class {network.__name__}", f"{network.__name__}()"
+        else:
+            got, fix = type(network).__name__, None
+        raise UsageError("a network of your own is a torch.nn.Module", got=got, fix=fix)
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise UsageError("nothing in this network can learn", got=f"{type(network).__name__} without parameters that "
                          "require gradients", fix="network.requires_grad_(True), or a layer with weights")  # fmt: skip

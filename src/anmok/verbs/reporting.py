@@ -6,8 +6,6 @@ import io
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from PIL import Image
@@ -192,10 +190,7 @@ def _sheet(folder: RunFolder) -> bytes | None:
 
 def _drawing(found: Anatomy, title: str) -> str | None:
     """The network drawn to size as an SVG's text; None where it would make the page too heavy to send."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "network.svg"
-        draw(found, path, title=title)
-        text = path.read_text(encoding="utf-8")
+    text = draw(found, title=title).svg()
     return text if len(text) <= LARGEST_DRAWING else None
 
 
