@@ -29,6 +29,14 @@ def test_what_was_started_ahead_serves_who_asks_first_and_only_once() -> None:
     assert [answer(process, b"%d" % i) for i, process in enumerate(asked)] == [b"0", b"1", b"2"]
 
 
+def test_no_more_wait_than_were_wanted() -> None:
+    for wanted in (1, 2, 1):
+        start_ahead(WORKER, wanted)
+    asked = [start_child(WORKER) for _ in range(2)]
+    assert not child._ahead[WORKER]
+    assert [answer(process, b"me") for process in asked] == [b"me", b"me"]
+
+
 def test_one_that_has_ended_meanwhile_serves_nobody() -> None:
     start_ahead(WORKER, 1)
     (dead,) = child._ahead[WORKER]
@@ -37,13 +45,9 @@ def test_one_that_has_ended_meanwhile_serves_nobody() -> None:
     assert answer(start_child(WORKER), b"here") == b"here"
 
 
-def test_files_are_not_handed_to_one_that_runs_already(tmp_path) -> None:
-    start_ahead(WORKER, 1)
-    (waiting,) = child._ahead[WORKER]
-    with (tmp_path / "a").open("wb") as file:
-        asked = start_child(WORKER, [file.fileno()])
-    assert asked.pid != waiting.pid and answer(asked, b"me") == b"me"
-    assert answer(waiting, b"too") == b"too"
+def test_what_is_said_ahead_is_heard_first() -> None:
+    start_ahead(WORKER, 2, b"first, ")
+    assert [answer(start_child(WORKER), b"then") for _ in range(3)] == [b"first, then"] * 2 + [b"then"]
 
 
 def test_one_that_nobody_asks_for_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,12 +14,19 @@ import pytest
 
 from anmok.core import child
 from anmok.core.errors import UsageError
-from anmok.ship.apart import Apart, EngineLostError, Room, _receive, _send
+from anmok.ship.apart import Apart, EngineLostError, Room, _receive, _send, start_engine_ahead
 from anmok.ship.artefact import INPUT
 from anmok.ship.careful import Careful
 from anmok.ship.engines import onnxruntime_engine
 
 MAKER = "anmok.ship.engines:onnxruntime_engine"
+
+
+def share_from(size, monkeypatch):
+    """Outputs of so many bytes come back in shared memory: here and in processes started from now on."""
+    monkeypatch.setattr("anmok.ship.apart._LARGE", size)
+    there = f"; import anmok.ship.apart as apart; apart._LARGE = {size}; import_module("
+    monkeypatch.setattr("anmok.core.child._BOOT", child._BOOT.replace("; import_module(", there))
 
 
 @pytest.fixture
@@ -37,48 +45,63 @@ def test_it_answers_as_here_and_ends_with_its_object(artefact, pixels):
     assert process.poll() is not None
 
 
-def test_a_graph_is_made_here_while_the_process_imports_what_it_will_need(artefact, pixels):
-    made = []
-
-    def make():
-        made.append(True)
-        return artefact.graph
-
+@pytest.mark.parametrize("first", ["anmok.ship.engines:installed", "no.such.module:function"])
+def test_a_process_started_ahead_is_the_one_that_computes(artefact, pixels, first):
+    start_engine_ahead(first)
+    (waiting,) = child._ahead["anmok.ship.apart"]
+    engine = Apart(MAKER, artefact.graph, "float32")
+    assert engine._process is waiting
     here = onnxruntime_engine(artefact.graph)
-    for first in ("anmok.ship.engines:installed", "no.such.module:function", None):
-        apart = Apart(MAKER, make, "float32", first=first)
-        assert np.array_equal(apart.run({INPUT: pixels})["logits"], here.run({INPUT: pixels})["logits"])
-    assert len(made) == 3
+    assert np.array_equal(engine.run({INPUT: pixels})["logits"], here.run({INPUT: pixels})["logits"])
 
 
-def test_where_the_graph_cannot_be_made_the_process_ends(monkeypatch):
-    started = []
+@pytest.mark.parametrize("large", [0, 1 << 40], ids=["in shared memory", "by pipe"])
+def test_several_threads_ask_and_each_has_its_own_answer(artefact, pixels, monkeypatch, large):
+    share_from(large, monkeypatch)
+    here, apart = onnxruntime_engine(artefact.graph), Apart(MAKER, artefact.graph, "float32")
+    asked = [pixels[start : start + many] for start in range(6) for many in (1, 2, 3)] * 10
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda part: apart.run({INPUT: part})["logits"], asked))
+    for part, logits in zip(asked, found, strict=True):
+        assert np.array_equal(logits, here.run({INPUT: part})["logits"])
 
-    def start(*of):
-        started.append(child.start_child(*of))
-        return started[-1]
 
-    def make():
-        raise UsageError("cannot be expressed")
+def test_two_questions_are_under_way_and_a_third_waits(artefact, pixels):
+    apart = Apart(MAKER, artefact.graph, "float32")
+    os.kill(apart._process.pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(3) as threads:
+        found = [threads.submit(apart.run, {INPUT: pixels[:1]}) for _ in range(3)]
+        end = time.monotonic() + 20
+        while apart._under_way._value and time.monotonic() < end:
+            time.sleep(0.01)
+        assert not any(answer.done() for answer in found)
+        os.kill(apart._process.pid, signal.SIGCONT)
+        assert len({answer.result(timeout=20)["logits"].tobytes() for answer in found}) == 1
 
-    monkeypatch.setattr("anmok.ship.apart.start_child", start)
-    with pytest.raises(UsageError, match="cannot be expressed"):
-        Apart(MAKER, make, "float32")
-    gc.collect()
-    assert started[0].poll() is not None
+
+def test_whoever_waits_when_the_process_ends_is_told(artefact, pixels):
+    apart = Apart(MAKER, artefact.graph, "float32")
+    os.kill(apart._process.pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(3) as threads:
+        found = [threads.submit(apart.run, {INPUT: pixels[:1]}) for _ in range(3)]
+        time.sleep(0.2)
+        apart._process.kill()
+        for answer in found:
+            with pytest.raises(EngineLostError):
+                answer.result(timeout=20)
 
 
 @pytest.mark.parametrize("large", [0, 1 << 40], ids=["in shared memory", "by pipe"])
 def test_outputs_come_back_either_way_and_stay(artefact, pixels, monkeypatch, large):
     """An answer is not overwritten by the next one, which may be larger or smaller."""
-    monkeypatch.setattr("anmok.ship.apart._LARGE", large)
-    there = f"; import anmok.ship.apart as apart; apart._LARGE = {large}; import_module("
-    monkeypatch.setattr("anmok.core.child._BOOT", child._BOOT.replace("; import_module(", there))
+    share_from(large, monkeypatch)
     here, apart = onnxruntime_engine(artefact.graph), Apart(MAKER, artefact.graph, "float32")
     parts = (pixels[:1], pixels, pixels[3:5])
     found = [apart.run({INPUT: part})["logits"] for part in parts]
     for part, logits in zip(parts, found, strict=True):
         assert np.array_equal(logits, here.run({INPUT: part})["logits"])
+    shared = [len(room._seen) > 1 for room in apart._rooms if room is not None]
+    assert not shared or set(shared) == {large == 0}
 
 
 def test_arrays_of_several_kinds_share_the_room():
@@ -90,11 +113,15 @@ def test_arrays_of_several_kinds_share_the_room():
     _send(pipe, {"said": 1}, arrays, room)
     assert len(pipe.getvalue()) < 1000
     pipe.seek(0)
-    note, found = _receive(pipe, Room(room.number))
+    there = Room.of(os.getpid(), room.number)  # as another process finds it
+    assert there is not None
+    note, found = _receive(pipe, there)
     assert note == {"said": 1} and list(found) == list(arrays)
     for name, values in arrays.items():
         assert found[name].dtype == values.dtype and np.array_equal(found[name], values)
+    os.close(there.number)
     os.close(room.number)
+    assert Room.of(os.getpid(), room.number) is None and Room.of(os.getpid(), None) is None
 
 
 def test_it_outlives_the_thread_that_started_it(artefact, pixels):

@@ -3,10 +3,14 @@ model answers, `anmok.cli.commands` and its parser for everything else."""
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import NoReturn
 
 SHIPPED = ".anmok"  # what the name of a shipped model ends with
 COMMANDS = {
@@ -23,8 +27,7 @@ COMMANDS = {
 }
 
 # Python looks for cycles after every 700 new objects, and now and then among all there are. PyTorch and a table of
-# 70,000 pictures are a million objects that stay: looking through them took a second of a short run, and another at its
-# end.
+# 70,000 pictures are a million objects that stay: looking through them took a second of a short run.
 COLLECT_AFTER = 10_000  # objects
 
 # NumPy's threads (OpenBLAS) wait for their next product by turning round and round, for 2^26 ticks of the processor's
@@ -34,13 +37,28 @@ WAIT_FOR_PRODUCTS = 4  # 2^4 ticks: as good as not at all
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point. Exit codes: 0 done, 1 findings or failure, 2 usage."""
+    """Entry point. Exit codes: 0 done, 1 findings or failure, 2 usage.
+
+    Args:
+        arguments: None: those of this process, which ends with them.
+    """
     gc.set_threshold(COLLECT_AFTER)
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", str(WAIT_FOR_PRODUCTS))  # read when NumPy is imported
     code = run(sys.argv[1:] if arguments is None else list(arguments))
-    if "triton" not in sys.modules:  # its binding complains of every object of its own that is left
-        gc.freeze()  # the process ends here: whatever is left goes back to the system at once
+    if arguments is None:
+        _leave(code)
     sys.exit(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End this process as Python does, threads first and then what asked to be told, but without taking down object
+    after object: with PyTorch imported that takes half a second, and the system takes everything back at once."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads it any more
+            stream.flush()
+    os._exit(code)
 
 
 def run(arguments: list[str]) -> int:

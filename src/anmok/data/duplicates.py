@@ -17,8 +17,10 @@ from typing import Protocol
 
 import numpy as np
 
+from anmok.core.ahead import answers_ahead
 from anmok.core.colour import channel_mean
 from anmok.core.errors import PictureError
+from anmok.core.processor import processors
 from anmok.core.types import Dataset
 from anmok.data.alignment import SIDE, resampled
 from anmok.data.near_copies import Looks, near_copies
@@ -113,16 +115,23 @@ def find_duplicates(
 
 def _look(source: Gathers, rows: np.ndarray, on_progress: Progress | None) -> Looks:
     """How pictures look at small size."""
-    side = SIDE
+    side, done = SIDE, 0
     thumbnails = np.empty((len(rows), SIDE, SIDE), np.uint8)
     colours = np.empty((len(rows), 3), np.float32)
-    for here, pixels in in_parts(source.gather, rows):
-        side = min(pixels.shape[1:3])
-        thumbnails[here] = np.rint(resampled(channel_mean(pixels), SIDE)).clip(0, 255)
-        colours[here] = pixels.sum(1, dtype=np.uint32).sum(1) / math.prod(pixels.shape[1:3])
+    parts = (pixels for _, pixels in in_parts(source.gather, rows))
+    for looks in answers_ahead(_looks, parts, processors()):
+        here = slice(done, done + len(looks.thumbnails))
+        thumbnails[here], colours[here], side, done = looks.thumbnails, looks.colours, looks.side, here.stop
         if on_progress is not None:
-            on_progress(here.stop, len(rows))
+            on_progress(done, len(rows))
     return Looks(thumbnails, colours, side)
+
+
+def _looks(pixels: np.ndarray) -> Looks:
+    """The same of some decoded pictures, uint8 (n, S, S, C)."""
+    thumbnails = np.rint(resampled(channel_mean(pixels), SIDE)).clip(0, 255).astype(np.uint8)
+    colours = pixels.sum(1, dtype=np.uint32).sum(1) / math.prod(pixels.shape[1:3])
+    return Looks(thumbnails, colours.astype(np.float32), min(pixels.shape[1:3]))
 
 
 def _digests_of_alike(source: Gathers, rows: np.ndarray, looks: Looks) -> list[bytes]:

@@ -191,6 +191,14 @@ def choose(device: str = "auto", precision: str = "auto") -> Devices:
     Raises:
         UsageError: no such device or precision here.
     """
+    device, precision = decided(device, precision)
+    if device.startswith("cpu") and int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return PlainDevices(precision)
+    return FabricDevices(device, precision)
+
+
+def decided(device: str, precision: str) -> tuple[str, str]:
+    """The device and the precision that `choose` picks, by name. Raises as it does."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     kind, _, index = device.partition(":")
@@ -205,9 +213,7 @@ def choose(device: str = "auto", precision: str = "auto") -> Devices:
             got=precision,
             allowed="auto, " + ", ".join(p for p in PRECISIONS if p != "fp16" or kind != "cpu"),
         )
-    if kind == "cpu" and int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return PlainDevices(precision)
-    return FabricDevices(device, precision)
+    return device, precision
 
 
 def _mps() -> list[str]:

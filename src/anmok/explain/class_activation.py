@@ -151,7 +151,8 @@ def _calls(network: nn.Module, batch: Tensor) -> list[_Call]:
 
         hooks.append(module.register_forward_hook(note))
     try:
-        network(batch)
+        with torch.no_grad():  # only shapes are wanted: no map is kept for a backward pass
+            network(batch)
     finally:
         for hook in hooks:
             hook.remove()

@@ -33,7 +33,7 @@ import numpy as np
 
 from anmok.core.errors import ArtefactError, UsageError
 from anmok.core.processor import has_amx, processors
-from anmok.ship.apart import Apart
+from anmok.ship.apart import Apart, start_engine_ahead
 from anmok.ship.artefact import Graph
 from anmok.ship.edges import in_three
 
@@ -111,12 +111,10 @@ def onnxruntime_engine(graph: Graph, precision: str = "float32") -> Engine:
     return InPieces(lambda piece: session.run(None, dict(piece)), names, "ONNX Runtime, float32", 1 if has_amx() else 2)
 
 
-def openvino_engine(graph: Graph | Callable[[], Graph], precision: str = "float32", thousands: bool = False) -> Engine:
-    """OpenVINO on the CPU: float32, or bf16 in a process of its own (`anmok.ship.apart` says why), which starts while
-    the graph is made, where that is still to be done.
+def openvino_engine(graph: Graph, precision: str = "float32", thousands: bool = False) -> Engine:
+    """OpenVINO on the CPU: float32, or bf16 in a process of its own (`anmok.ship.apart` says why).
 
     Args:
-        graph: or what makes it.
         precision: `float32` or `bf16`.
         thousands: so many pictures will come, many at a time; fewer are answered, too, and no sooner.
 
@@ -127,10 +125,15 @@ def openvino_engine(graph: Graph | Callable[[], Graph], precision: str = "float3
     if precision not in ("float32", "bf16"):
         raise UsageError("OpenVINO computes in float32 or bf16 here", got=precision, allowed="float32, bf16")
     if precision == "float32":
-        return openvino_here(graph if isinstance(graph, Graph) else graph(), precision)
+        return openvino_here(graph, precision)
     maker = openvino_of_thousands if thousands else openvino_here
-    here, first = (f"{__name__}:{function.__name__}" for function in (maker, openvino_module))
-    return Apart(here, graph, precision, first)
+    return Apart(f"{__name__}:{maker.__name__}", graph, precision)
+
+
+def expect_openvino(precision: str) -> None:
+    """An `openvino_engine` will be asked for: what it takes to start one begins now, beside whatever comes first."""
+    if precision == "bf16":
+        start_engine_ahead(f"{__name__}:{openvino_module.__name__}")
 
 
 def openvino_of_thousands(graph: Graph, precision: str) -> Engine:

@@ -12,12 +12,13 @@ from anmok.core.errors import UsageError
 from anmok.core.preparation import Preparation
 from anmok.core.types import Dataset
 from anmok.data.cache import fingerprint as cache_key
-from anmok.engine.devices import Devices
+from anmok.engine.devices import Devices, decided
 from anmok.engine.randomness import seed_everything
 from anmok.networks import build, demand
 from anmok.tasks._kind import Asked, Plan, Voice
 from anmok.tasks.balance import class_weights, measure_balance
 from anmok.tasks.beginning import beginning
+from anmok.tasks.classify.features import expect
 from anmok.tasks.classify.learning import Classify
 from anmok.tasks.classify.transfer import Transfer
 from anmok.tasks.focus import FEWEST, FocusedLoader
@@ -57,6 +58,7 @@ def begin(dataset: Dataset, asked: Asked, voice: Voice) -> tuple[tuple[str, str]
     start, preparation = beginning(dataset, asked)
     if start is not None:
         bring(*start)
+        expect(len(dataset), *decided(asked.device, asked.precision))
     decoded = decode(dataset, preparation, voice)
     decoded = decoded.normalised() if start is None else decoded
     for item in decoded.dataset.quarantined[len(dataset.quarantined) :]:

@@ -19,7 +19,8 @@ from anmok.core.seeds import numpy_generator
 from anmok.data.augment import Augment
 from anmok.data.cache_folder import cache_folder
 from anmok.data.loader import Source
-from anmok.tasks.classify.frozen import Frozen
+from anmok.ship.engines import expect_openvino
+from anmok.tasks.classify.frozen import Frozen, pays
 
 AT_ONCE = 32  # pictures
 PASSES = 1000  # augmented views are drawn in all …
@@ -53,7 +54,7 @@ def views(recipe: Any, pictures: int, seed: int, corners: bool) -> list[tuple[Vi
     many pictures have `corners`, only what these do not show, parts of pictures being what they show."""
     # Blending pictures would blend their features' labels too, and the head wants one label a row.
     plain = recipe.augment.but(mixup=0.0)
-    found, left = [(CENTRE, np.arange(pictures))], min(PASSES, MOST_VIEWS * pictures)
+    found, left = [(CENTRE, np.arange(pictures))], _most(pictures)
     if corners and plain.but(flip=False, crop=1.0) == Augment():
         left = min(left, max(0, ENOUGH - pictures))
     while left > 0:
@@ -61,6 +62,17 @@ def views(recipe: Any, pictures: int, seed: int, corners: bool) -> list[tuple[Vi
         found.append((View(f"augmented {len(found) - 1}", plain, seed), np.sort(shown)))
         left -= len(shown)
     return found
+
+
+def expect(pictures: int, device: str, precision: str) -> None:
+    """Features of so many pictures will be asked for: what may compute them starts beside whatever comes first."""
+    if pays(pictures + _most(pictures), device):
+        expect_openvino(precision)
+
+
+def _most(pictures: int) -> int:
+    """Augmented views of so many pictures, where their corners are not known."""
+    return min(PASSES, MOST_VIEWS * pictures)
 
 
 class Centres:
@@ -78,8 +90,8 @@ class Centres:
         self.frozen, self._source, self._rows, self._data = frozen, source, np.unique(rows), data
 
     def of(self, rows: np.ndarray) -> np.ndarray:
-        """Vectors float32 (n, V, D) of the pictures in these rows (n,), see `features`."""
-        return self._all[np.searchsorted(self._rows, rows)].astype(np.float32)
+        """Vectors float16 (n, V, D) of the pictures in these rows (n,), see `features`."""
+        return self._all[np.searchsorted(self._rows, rows)]
 
     def has(self, rows: np.ndarray) -> bool:
         """Whether all pictures in these rows are among them."""
@@ -117,9 +129,14 @@ def _computed(frozen: Frozen, source: Source, rows: np.ndarray, view: View) -> n
     chunks = [rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)]
     size = frozen.model.preparation.size
     pictures = (view.of(source.gather(chunk), size, chunk, number) for number, chunk in enumerate(chunks))
+    found, done = np.zeros((0, 1, 1), np.float16), 0
     with evaluating(frozen.model.network):
-        found = list(answers_ahead(frozen, pictures))
-    return np.concatenate(found) if found else np.zeros((0, 1, 1), np.float16)
+        for answer in answers_ahead(frozen, pictures, frozen.threads):
+            if not done:
+                found = np.empty((len(rows), *answer.shape[1:]), np.float16)
+            found[done : done + len(answer)] = answer
+            done += len(answer)
+    return found
 
 
 def _read(path: Path, pictures: int) -> np.ndarray | None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Sequence
-from functools import cached_property, partial
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ from torch import Tensor, nn
 from anmok.core.errors import AnmokError
 from anmok.core.modes import evaluating
 from anmok.core.types import Batch
-from anmok.ship.artefact import INPUT
+from anmok.ship.artefact import INPUT, Graph
 from anmok.ship.engines import Engine, installed, openvino_engine
 from anmok.ship.graph import to_onnx
 from anmok.tasks.classify.learning import Classify
@@ -105,6 +107,7 @@ class Frozen:
     Attributes:
         way: what computes, for the key under which features are kept.
         corners: whether those of corners are given, too.
+        threads: that should ask at once, so that nothing waits.
 
     Args:
         model: with the network; it must not change while this is in use.
@@ -114,10 +117,11 @@ class Frozen:
 
     def __init__(self, model: Classify, passes: int = 0, corners: bool = False) -> None:
         self.model, self.corners, self._vectors = model, corners, Vectors(model.network, corners)
-        here = model.devices.device.type == "cpu"
-        self.way = f"openvino, {model.devices.precision}" if here and passes >= MANY and _able() else "torch"
+        by_engine = pays(passes, model.devices.device.type)
+        self.way = f"openvino, {model.devices.precision}" if by_engine else "torch"
+        self.threads = 2 if by_engine else 1
         self._engine: Engine | None = None
-        self._tried = self.way == "torch"
+        self._tried, self._trying = not by_engine, threading.Lock()
 
     @cached_property
     def identity(self) -> str:
@@ -127,8 +131,9 @@ class Frozen:
     @torch.no_grad()
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
         """uint8 (n, size, size, C) → float16 (n, 1, D), or (n, 5, D): the whole picture, then its corners."""
-        if not self._tried:
-            self._engine, self._tried = self._made(pictures[:_TRIED]), True
+        with self._trying:
+            if not self._tried:
+                self._engine, self._tried = self._made(pictures[:_TRIED]), True
         if self._engine is not None:
             try:
                 return _only(self._engine, pictures).astype(np.float16)
@@ -144,22 +149,30 @@ class Frozen:
         return found.float()
 
     def _made(self, pictures: np.ndarray) -> Engine | None:
-        """The engine, if it can compute this network and its features are torch's."""
+        """The engine, if it can compute this network and its features are torch's, which are computed meanwhile."""
         try:
-            graph = partial(to_onnx, self._vectors, self.model.preparation, ("vectors",))
-            engine = openvino_engine(graph, self.model.devices.precision, thousands=True)
-            found = torch.from_numpy(_only(engine, pictures).copy())
+            graph = to_onnx(self._vectors, self.model.preparation, ("vectors",))
+            with ThreadPoolExecutor(1, thread_name_prefix="anmok-engine-start") as thread:
+                starting = thread.submit(self._started, graph, pictures)
+                wanted = self._asked(pictures).cpu()
+                engine, found = starting.result()
         except AnmokError:
             return None
-        alike = torch.cosine_similarity(found.float(), self._asked(pictures).cpu(), dim=2)
+        alike = torch.cosine_similarity(found, wanted, dim=2)
         return engine if alike.median() >= ALIKE and alike.min() >= LEAST else None
+
+    def _started(self, graph: Graph, pictures: np.ndarray) -> tuple[Engine, Tensor]:
+        """The engine, and what it makes of some pictures: the first time takes it longer."""
+        engine = openvino_engine(graph, self.model.devices.precision, thousands=True)
+        return engine, torch.from_numpy(_only(engine, pictures).copy()).float()
+
+
+def pays(passes: int, device: str) -> bool:
+    """Whether an engine is worth starting for so many pictures in place of torch on this device, and there is one."""
+    return device == "cpu" and passes >= MANY and "openvino" in installed()
 
 
 def _only(engine: Engine, pictures: np.ndarray) -> np.ndarray:
     """The graph's one output, whatever an engine calls it."""
     (vectors,) = engine.run({INPUT: np.ascontiguousarray(pictures)}).values()
     return np.asarray(vectors)
-
-
-def _able() -> bool:
-    return "openvino" in installed()

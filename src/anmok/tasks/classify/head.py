@@ -70,7 +70,7 @@ def fit_head(
     """Fit a head to features (N, D) and class ids (N,), or to whatever targets `loss_of` takes.
 
     Args:
-        features: float32, of any scale: they are standardised here, and the head is given back for the raw ones.
+        features: float16 or float32, of any scale: they are standardised here, and the head is for raw ones again.
         targets: int64 (N,), or zeros and ones (N, C).
         classes: how many there are.
         validation: features and targets by whose loss λ is chosen.
@@ -83,7 +83,7 @@ def fit_head(
     fit = _Problem.of(features[whole], targets[whole], classes, balance, loss_of)
     if validation is None:
         return fit.head(UNSEEN, fit.minimum(UNSEEN, None, _CLOSELY))
-    judge = _Judge(torch.from_numpy(validation[0]), torch.from_numpy(validation[1]), balance, loss_of)
+    judge = _Judge(torch.from_numpy(validation[0]).float(), torch.from_numpy(validation[1]), balance, loss_of)
     found = judge.searched(fit)
     if parts is None:
         return found.closely()
@@ -109,9 +109,9 @@ class _Problem:
     def of(
         cls, features: np.ndarray, targets: np.ndarray, classes: int, balance: Tensor | None, loss_of: Loss
     ) -> _Problem:  # fmt: skip
-        x, y = torch.from_numpy(features), torch.from_numpy(targets)
+        x, y = torch.from_numpy(features).to(torch.float32, copy=True), torch.from_numpy(targets)
         mean, spread = x.mean(0), x.std(0).clamp_min(1e-6)
-        return cls((x - mean).div_(spread), y, mean, spread, classes, balance, loss_of)
+        return cls(x.sub_(mean).div_(spread), y, mean, spread, classes, balance, loss_of)
 
     def sample(self) -> _Problem:
         """As many features as are searched first, evenly over all."""

@@ -87,7 +87,7 @@ class Transfer(Classify):
         figures: Mapping[str, float] = {}
         if validation is not None:  # as `evaluate` would find it, without asking the network again
             known, truths = map(torch.from_numpy, validation)
-            figures = self.objective.figures(head(known), truths, self.recipe.balance)
+            figures = self.objective.figures(head(known.float()), truths, self.recipe.balance)
         self._frozen = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
         self._frozen_figures = dict(figures)
         return {**figures, "penalty": head.penalty, "parts": float(head.parts)}
@@ -119,7 +119,7 @@ class Transfer(Classify):
             return super().collect(batches)
         known, layer = torch.from_numpy(self._centres(batches.rows)), last_layer(self.network, len(self.classes))
         with torch.no_grad():
-            logits = layer(known.to(self.devices.device)).float().cpu().numpy()
+            logits = layer(known.to(self.devices.device).float()).cpu().numpy()
         return logits, np.asarray(batches.targets)
 
     def _knows(self, pictures: Loader) -> bool:
