@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: None: those of this process, which ends with them.
     """
-    gc.set_threshold(COLLECT_AFTER)
+    gc.disable()  # see `settled`
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", str(WAIT_FOR_PRODUCTS))  # read when NumPy is imported
     code = run(sys.argv[1:] if arguments is None else list(arguments))
     if arguments is None:
@@ -59,6 +59,14 @@ def _leave(code: int) -> NoReturn:
         with suppress(OSError, ValueError):  # nobody reads it any more
             stream.flush()
     os._exit(code)
+
+
+def settled() -> None:
+    """What this command needs is imported, and stays: from now on Python looks for cycles, and not among all that."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.set_threshold(COLLECT_AFTER)
+        gc.enable()
 
 
 def run(arguments: list[str]) -> int:
@@ -86,6 +94,7 @@ def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["predict"] and not {"--help", "-h"} & set(arguments):
         from anmok.cli import light
 
+        settled()
         code = light.predict(arguments[1:])
         if code is not None:
             return code

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from pydantic import BaseModel
 
-from anmok.cli import show, show_contest
+from anmok.cli import settled, show, show_contest
 from anmok.cli.ahead import decode_meanwhile
 from anmok.verbs.generate_settings import GenerateSettings
 from anmok.verbs.settings import (
@@ -85,7 +85,7 @@ def train_command(
     """
     given = _given(settings)
     if settings_file is not None:
-        from_file = import_module("anmok.verbs.settings_file").read_settings_file(settings_file)
+        from_file = _verb("settings_file", "read_settings_file")(settings_file)
         data = data or from_file.pop("data", None)
         from_file.pop("data", None)
         given = {**from_file, **given}
@@ -126,7 +126,7 @@ def eval_command(
         print(show.as_json(found.to_json()) if json else show.duel_text(found))
         return 0
     data = other
-    report = import_module("anmok.verbs.evaluate").evaluate(opened, data, quiet=quiet or json, **given)
+    report = _verb("evaluate")(opened, data, quiet=quiet or json, **given)
     if json:
         print(show.as_json({"figures": report.figures, "tables": report.tables}))
     else:
@@ -279,12 +279,13 @@ def export_command(
 
 
 def _verb(name: str, function: str | None = None) -> Any:
-    return getattr(import_module(f"anmok.verbs.{name}"), function or name)
+    module = import_module(f"anmok.verbs.{name}")
+    settled()
+    return getattr(module, function or name)
 
 
 def _subject(name: str, given: dict[str, Any]) -> Any:
-    subject_of = import_module("anmok.verbs.opened").subject_of
-    return subject_of(name, given.pop("weights", None), device=given.get("device", "auto"))
+    return _verb("opened", "subject_of")(name, given.pop("weights", None), device=given.get("device", "auto"))
 
 
 def _is_run(place: str) -> bool:

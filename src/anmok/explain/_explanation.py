@@ -75,7 +75,12 @@ def logits_of(network: nn.Module, batch: Tensor) -> Tensor:
 def answer(network: nn.Module, batch: Tensor, target: int | None) -> tuple[int, float]:
     """The class to explain and its probability."""
     with torch.no_grad():
-        probabilities = logits_of(network, batch).float().softmax(dim=1)[0]
+        return chosen(logits_of(network, batch), target)
+
+
+def chosen(logits: Tensor, target: int | None) -> tuple[int, float]:
+    """The same from the scores (1, C) of a picture."""
+    probabilities = logits.detach().float().softmax(dim=1)[0]
     if target is None:
         target = int(probabilities.argmax())
     if not 0 <= target < len(probabilities):

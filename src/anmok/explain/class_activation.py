@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from anmok.core.errors import UsageError, nearest
 from anmok.core.registry import register
-from anmok.explain._explanation import Explanation, answer, logits_of, prepared, ready, scaled
+from anmok.explain._explanation import Explanation, chosen, logits_of, prepared, ready, scaled
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
@@ -48,27 +48,24 @@ def class_activation(
     """
     batch = prepared(network, picture)
     with ready(network):
-        target, score = answer(network, batch, target)
         name = _own_layer(network, batch) if layer is None else layer
-        module = _named(network, name)
-        found = _maps_and_gradients(network, module, batch.requires_grad_(), target)
-    if found is None or found[0].ndim != 4:
-        raise UsageError("class activation needs maps", got=f"layer {name!r} without height and width",
-                         fix=f"layer={last_feature_layer(network, batch)!r}")  # fmt: skip
-    maps, gradients = found
+        maps, logits = _maps_and_logits(network, _named(network, name), batch.requires_grad_())
+        target, score = chosen(logits, target)
+        if maps is None or maps.ndim != 4:
+            raise UsageError("class activation needs maps", got=f"layer {name!r} without height and width",
+                             fix=f"layer={last_feature_layer(network, batch)!r}")  # fmt: skip
+        (gradients,) = torch.autograd.grad(logits[0, target], maps)
     weights = gradients.mean((2, 3), keepdim=True)  # how much a map as a whole speaks for the class: equation 1 …
-    evidence = (weights * maps).sum(1, keepdim=True).relu()  # … and where the maps speak for it: equation 2
+    evidence = (weights * maps.detach()).sum(1, keepdim=True).relu()  # … and where the maps speak for it: equation 2
     fine = F.interpolate(evidence.float(), size=batch.shape[-2:], mode="bilinear", align_corners=False)
     heat, peak = scaled(fine[0, 0])
     scaling = f"0: no evidence for the class or evidence against it; 1: the strongest evidence ({peak:.3g})"
     return Explanation(heat, target, score, "class_activation", scaling, peak, name)
 
 
-def _maps_and_gradients(
-    network: nn.Module, module: nn.Module, batch: Tensor, target: int
-) -> tuple[Tensor, Tensor] | None:
-    """A module's output for `batch`, (1, K, H, W), and the derivative of the class's logit by it; None where it hands
-    out something else than a tensor. Of a module that runs more than once, the last time's."""
+def _maps_and_logits(network: nn.Module, module: nn.Module, batch: Tensor) -> tuple[Tensor | None, Tensor]:
+    """A module's output for `batch`, (1, K, H, W), and the network's, (1, classes); None where the module hands out
+    something else than a tensor. Of a module that runs more than once, the last time's."""
     found: list[Tensor] = []
 
     def keep(_: nn.Module, __: Any, output: Any) -> Tensor | None:
@@ -82,10 +79,7 @@ def _maps_and_gradients(
         logits = logits_of(network, batch)
     finally:
         hook.remove()
-    if not found:
-        return None
-    (gradients,) = torch.autograd.grad(logits[0, target], found[-1])
-    return found[-1].detach(), gradients
+    return found[-1] if found else None, logits
 
 
 def last_feature_layer(network: nn.Module, batch: Tensor) -> str:
@@ -98,8 +92,8 @@ def last_feature_layer(network: nn.Module, batch: Tensor) -> str:
     """
     once = _once(network, batch)
     convolutions = [place for place, call in enumerate(once) if _is_map(call) and isinstance(call.module, CONVOLUTIONS)]
-    if not convolutions:
-        raise UsageError("class activation needs a convolution whose output has 2 × 2 positions or more",
+    if not convolutions or isinstance(network, CONVOLUTIONS):
+        raise UsageError("class activation needs a classifier with a convolution of 2 × 2 positions or more",
                          got=f"{type(network).__name__} on a picture of {batch.shape[-2]} × {batch.shape[-1]}",
                          fix="a larger picture, or occlusion, which needs no convolution")  # fmt: skip
     last = convolutions[-1]

@@ -88,8 +88,9 @@ class Transfer(Classify):
         if validation is not None:  # as `evaluate` would find it, without asking the network again
             known, truths = map(torch.from_numpy, validation)
             figures = self.objective.figures(head(known.float()), truths, self.recipe.balance)
-        self._frozen = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
-        self._frozen_figures = dict(figures)
+        if not self.recipe.frozen:  # what fine-tuning is measured against
+            self._frozen = {name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()}
+            self._frozen_figures = dict(figures)
         return {**figures, "penalty": head.penalty, "parts": float(head.parts)}
 
     def _seen(self) -> tuple[np.ndarray, np.ndarray]:
