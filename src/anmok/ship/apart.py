@@ -24,6 +24,7 @@ import subprocess
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from itertools import cycle
@@ -43,6 +44,7 @@ _ALIGNED = 64  # bytes: where an array may begin
 _PATIENCE = 60.0  # seconds for an answer that takes a tenth of one
 _UNDER_WAY = 2  # questions: one that is being answered, one that arrives
 Arrays = dict[str, np.ndarray]
+Outputs = Mapping[str, np.ndarray]
 
 
 class EngineLostError(AnmokError):
@@ -175,26 +177,21 @@ def _answer(order: Mapping[str, Any], members: Arrays, requests: IO[bytes], answ
         _send(answers, {"refused": getattr(error, "what", str(error)), "kind": type(error).__name__}, {})
         return
     _send(answers, {"label": engine.label}, {})
+    under_way: SimpleQueue[Future[Outputs]] = SimpleQueue()
     rooms = [Room.of(order["process"], number) for number in order["rooms"]]
-    for asked, room in zip(_arriving(requests), cycle(rooms), strict=False):
-        _send(answers, {}, engine.run(asked), room)
+    threading.Thread(target=_send_all, args=(under_way, answers, rooms), name="anmok-answers", daemon=True).start()
+    with ThreadPoolExecutor(_UNDER_WAY, thread_name_prefix="anmok-questions") as threads:
+        while True:
+            under_way.put(threads.submit(engine.run, _receive(requests)[1]))
 
 
-def _arriving(pipe: IO[bytes]) -> Iterator[Arrays]:
-    """The arrays of each message; the next one is read while whoever was given one works with it."""
-    arrived: SimpleQueue[Arrays | None] = SimpleQueue()
-
-    def read() -> None:
+def _send_all(under_way: SimpleQueue[Future[Outputs]], answers: IO[bytes], rooms: Sequence[Room | None]) -> None:
+    """Answers in the order of the questions. One that fails ends the process, by which the asker knows."""
+    for room in cycle(rooms):
         try:
-            with suppress(EOFError):
-                while True:
-                    arrived.put(_receive(pipe)[1])
-        finally:
-            arrived.put(None)
-
-    threading.Thread(target=read, name="anmok-questions", daemon=True).start()
-    while (arrays := arrived.get()) is not None:
-        yield arrays
+            _send(answers, {}, under_way.get().result(), room)
+        except BaseException:
+            os._exit(1)
 
 
 def _named(function: str) -> Callable[..., Any]:
