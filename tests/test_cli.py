@@ -142,6 +142,42 @@ def test_a_process_ends_without_complaints(command: str, code: int) -> None:
     assert told.stderr == "" and told.stdout and told.returncode == code
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no disk that is always full")
+@pytest.mark.parametrize("command", ["--version", "inspect textbook_cnn"], ids=["at the end", "on the way"])
+def test_words_that_cannot_be_written_are_missed(command: str) -> None:
+    with open("/dev/full", "w") as full:
+        told = subprocess.run(
+            [sys.executable, "-m", "anmok", *command.split()], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert told.returncode == 1 and told.stderr == "anmok: writing failed: No space left on device\n"
+
+
+def test_a_reader_who_has_gone_is_no_failure() -> None:
+    """`anmok … | head -0`: the command ends as if it had been heard."""
+    asked = subprocess.Popen(
+        [sys.executable, "-m", "anmok", "inspect", "textbook_cnn"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert asked.stdout is not None and asked.stderr is not None
+    asked.stdout.close()
+    assert (asked.stderr.read(), asked.wait(timeout=60)) == (b"", 0)
+
+
+@pytest.mark.parametrize("command", ["inspect textbook_cnn", "predict no_such_file.anmok pictures"])
+def test_what_asked_to_be_told_of_the_end_is_told(command: str, tmp_path) -> None:
+    """Threads end, then `atexit` is heard, though the process does not take its objects down."""
+    program = (
+        "import atexit, sys, threading, time, anmok.cli\n"
+        "atexit.register(print, 'the end')\n"
+        "main_thread = threading.main_thread()\n"
+        "threading.Thread(target=lambda: (time.sleep(0.2), main_thread.join(), print('a thread'))).start()\n"
+        f"sys.argv[1:] = {command.split()!r}\n"
+        "anmok.cli.main()"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    assert told.stdout.splitlines()[-2:] == ["a thread", "the end"], told.stderr
+    assert told.returncode == (0 if command.startswith("inspect") else 1)
+
+
 def test_numpys_threads_do_not_wait_by_turning_round_and_round() -> None:
     """The variable is read when NumPy is imported, so it must be set before."""
     program = (

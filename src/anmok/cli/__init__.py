@@ -4,6 +4,7 @@ model answers, `anmok.cli.commands` and its parser for everything else."""
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import os
 import sys
@@ -55,9 +56,14 @@ def _leave(code: int) -> NoReturn:
     after object: with PyTorch imported that takes half a second, and the system takes everything back at once."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # nobody reads it any more
-            stream.flush()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads it any more
+        pass
+    except OSError as error:
+        code = code or _unwritten(error)
+    with suppress(OSError):
+        sys.stderr.flush()
     os._exit(code)
 
 
@@ -82,6 +88,14 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:  # the reader of our output went away, e.g. `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        return _unwritten(error)
+
+
+def _unwritten(error: OSError) -> int:
+    return complain(f"writing failed: {error.strerror}", 1)
 
 
 def complain(text: str, code: int) -> int:
