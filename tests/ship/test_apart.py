@@ -132,6 +132,20 @@ def test_it_outlives_the_thread_that_started_it(artefact, pixels):
     )
 
 
+def test_the_answer_to_an_interrupted_question_is_nobody_elses(artefact, pixels, monkeypatch):
+    apart = Apart(MAKER, artefact.graph, "float32")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("anmok.ship.apart._receive", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            apart.run({INPUT: pixels[:1]})
+    with pytest.raises(EngineLostError):
+        apart.run({INPUT: pixels[1:3]})
+
+
 def test_an_answer_that_does_not_come_is_not_waited_for(artefact, pixels, monkeypatch):
     engine = Apart(MAKER, artefact.graph, "float32")
     monkeypatch.setattr("anmok.ship.apart._PATIENCE", 0.2)

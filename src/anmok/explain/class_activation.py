@@ -90,15 +90,15 @@ def last_feature_layer(network: nn.Module, batch: Tensor) -> str:
     addition of a skip that follow the convolution are included, and pooling is not. Modules that run more than once in
     a pass (a shared ReLU) are passed over.
     """
-    once = _once(network, batch)
+    once = [call for call in _once(network, batch) if call.name]
     convolutions = [place for place, call in enumerate(once) if _is_map(call) and isinstance(call.module, CONVOLUTIONS)]
-    if not convolutions or isinstance(network, CONVOLUTIONS):
+    if not convolutions:
         raise UsageError("class activation needs a classifier with a convolution of 2 × 2 positions or more",
                          got=f"{type(network).__name__} on a picture of {batch.shape[-2]} × {batch.shape[-1]}",
                          fix="a larger picture, or occlusion, which needs no convolution")  # fmt: skip
     last = convolutions[-1]
     size = once[last].shape[-2:]
-    return [call.name for call in once[last:] if call.shape[-2:] == size and call.name][-1]
+    return [call.name for call in once[last:] if call.shape[-2:] == size][-1]
 
 
 def coarsest_feature_layer(network: nn.Module, batch: Tensor, least: int = 6) -> str:

@@ -144,6 +144,9 @@ class Apart:
             process.kill()
             how = f"exit code {process.wait()}"
             raise EngineLostError("the process that computed has ended", got=how) from error
+        except BaseException:  # Ctrl-C in a notebook: the answer that nobody took would be taken for the next one's
+            process.kill()
+            raise
         finally:
             end.cancel()
 
