@@ -9,6 +9,7 @@ import gc
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
@@ -44,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: None: those of this process, which ends with them.
     """
     gc.disable()  # see `settled`
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # what a command has to say it says itself, unless `--quiet`
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", str(WAIT_FOR_PRODUCTS))  # read when NumPy is imported
     code = run(sys.argv[1:] if arguments is None else list(arguments))
     if arguments is None:

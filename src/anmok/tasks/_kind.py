@@ -41,6 +41,18 @@ class Voice(Protocol):
         """A bar for work that reports (done, total)."""
 
 
+NAMED = 20  # pictures that are set aside one by one in words
+
+
+def tell_set_aside(before: Dataset, after: Dataset, voice: Voice) -> None:
+    """Which pictures went to quarantine when they were decoded; of many the first, for the report lists all."""
+    items = after.quarantined[len(before.quarantined) :]
+    for item in items[:NAMED]:
+        voice.warn(f"{item.path}: {item.reason}. Try: {item.fix}.")
+    if len(items) > NAMED:
+        voice.warn(f"and {len(items) - NAMED:,} more were set aside; the report lists all")
+
+
 Asked = Any  # a verb's settings by name: one of the models of `anmok.verbs.settings`, which lies a floor higher
 
 

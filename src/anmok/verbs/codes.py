@@ -13,7 +13,7 @@ from anmok.verbs.opened import OpenedRun
 from anmok.verbs.predict import prepared_picture
 from anmok.verbs.settings import EvalSettings
 from anmok.verbs.subject import Subject
-from anmok.verbs.terminal import Terminal
+from anmok.verbs.terminal import Silence
 
 
 def look_at_codes(one: Subject, walk: Sequence[Path] | None, out: Path, by: str = "tsne") -> list[Path]:
@@ -32,7 +32,7 @@ def look_at_codes(one: Subject, walk: Sequence[Path] | None, out: Path, by: str 
         raise UsageError("only a run that reconstructs gives pictures codes", got=one.title,
                          fix="anmok train DATA --task reconstruct --net vae")  # fmt: skip
     split = next(name for name in ("test", "val", "train") if name in one.card["data"]["splits"])
-    decoded, split_here = labelled_pictures(one, None, EvalSettings.of(split=split), Terminal(quiet=True))
+    decoded, split_here = labelled_pictures(one, None, EvalSettings.of(split=split), Silence())
     ends = None if walk is None else [prepared_picture(path, one.preparation) for path in walk]
     made = []
     for name, picture in one.kind.space(one.model, decoded, split_here, ends, by).items():

@@ -25,7 +25,7 @@ from anmok.tasks.published import RANDOM
 from anmok.verbs import card as cards
 from anmok.verbs.setting import AUTO
 from anmok.verbs.settings_file import read_settings_file
-from anmok.verbs.terminal import Terminal
+from anmok.verbs.terminal import Silence, Terminal
 from anmok.verbs.train_settings import TrainSettings
 
 FINGERPRINT = "state/fingerprint.json"
@@ -112,7 +112,7 @@ def _without_torn_copies(plan: TrainingPlan, whole: Dataset, terminal: Terminal)
         terminal.say("pictures are so alike that keeping those together would leave a split almost empty: it stays")
         return plan
     known = plan.settings.model_copy(update={"flip": plan.recipe.augment.flip})  # was measured once
-    again = replace(plan.kind.plan(dataset, known, Terminal(quiet=True)), notes=plan.plan.notes)
+    again = replace(plan.kind.plan(dataset, known, Silence()), notes=plan.plan.notes)
     those = "a picture and its copies were" if len(torn) == 1 else f"{len(torn):,} pictures and their copies were"
     terminal.say(f"{those} on two sides of the split; it is cut anew, copies together: {_splits(dataset)}")
     copies = replace(plan.copies, dataset=again.decoded.dataset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Terminal:
-    """Plain lines and progress bars; silent where `quiet`."""
+    """Plain lines and progress bars. Where `quiet`, neither; what is worth noticing is then a Python warning, which
+    points at the person's own line."""
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
@@ -24,6 +26,8 @@ class Terminal:
 
     def warn(self, text: str) -> None:
         """One line worth noticing."""
+        if self.quiet:
+            warnings.warn(text, UserWarning, stacklevel=_levels_inside())
         self.console.print(f"note: {text}", style="yellow", markup=False, soft_wrap=True)
 
     @contextmanager
@@ -37,7 +41,10 @@ class Terminal:
 
     @contextmanager
     def hearing_warnings(self) -> Iterator[None]:
-        """Python's warnings as notes, each once."""
+        """Python's warnings as notes, each once; where `quiet`, they stay what they are."""
+        if self.quiet:
+            yield
+            return
         told: set[str] = set()
 
         def hear(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
@@ -50,6 +57,24 @@ class Terminal:
             warnings.simplefilter("default", UserWarning)
             warnings.showwarning = hear  # type: ignore[assignment]
             yield
+
+
+class Silence(Terminal):
+    """For what was said before, or concerns nobody."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+
+    def warn(self, text: str) -> None:
+        """Nothing."""
+
+
+def _levels_inside() -> int:
+    """How many frames above the caller's the first one is that is not anmok's own."""
+    frame, levels = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "anmok":
+        frame, levels = frame.f_back, levels + 1
+    return levels
 
 
 def figures_line(figures: Mapping[str, Any]) -> str:

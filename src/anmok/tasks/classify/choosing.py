@@ -15,7 +15,7 @@ from anmok.data.cache import fingerprint as cache_key
 from anmok.engine.devices import Devices, decided
 from anmok.engine.randomness import seed_everything
 from anmok.networks import build, demand
-from anmok.tasks._kind import Asked, Plan, Voice
+from anmok.tasks._kind import Asked, Plan, Voice, tell_set_aside
 from anmok.tasks.balance import class_weights, measure_balance
 from anmok.tasks.beginning import beginning
 from anmok.tasks.classify.features import expect
@@ -61,8 +61,7 @@ def begin(dataset: Dataset, asked: Asked, voice: Voice) -> tuple[tuple[str, str]
         expect(len(dataset), *decided(asked.device, asked.precision))
     decoded = decode(dataset, preparation, voice)
     decoded = decoded.normalised() if start is None else decoded
-    for item in decoded.dataset.quarantined[len(dataset.quarantined) :]:
-        voice.warn(f"{item.path}: {item.reason}. Try: {item.fix}.")
+    tell_set_aside(dataset, decoded.dataset, voice)
     return start, decoded
 
 

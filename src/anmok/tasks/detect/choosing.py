@@ -18,7 +18,7 @@ from anmok.data.records import shape_of
 from anmok.engine.devices import Devices
 from anmok.engine.randomness import seed_everything
 from anmok.networks import build, demand
-from anmok.tasks._kind import Asked, Plan, Voice
+from anmok.tasks._kind import Asked, Plan, Voice, tell_set_aside
 from anmok.tasks.detect.forms import form_of
 from anmok.tasks.detect.learning import Detect
 from anmok.tasks.detect.measuring import outlined
@@ -70,8 +70,7 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     preparation = choose_preparation(dataset, asked.imgsz)
     voice.say(f"the network sees pictures whole, padded to {preparation.size} × {preparation.size}")
     prepared = normalised(decode(dataset, preparation, voice))
-    for item in prepared.dataset.quarantined[len(dataset.quarantined) :]:
-        voice.warn(f"{item.path}: {item.reason}. Try: {item.fix}.")
+    tell_set_aside(dataset, prepared.dataset, voice)
     handed = sided(dataset.classes)
     flip = not handed if asked.flip is None else asked.flip
     notes = {"mirroring": f"off: a mirror would turn {handed[0]!r} into another class"} if handed else {}

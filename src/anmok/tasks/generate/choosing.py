@@ -17,7 +17,7 @@ from anmok.engine.randomness import seed_everything
 from anmok.losses.adversarial import ADVERSARIAL
 from anmok.networks import build, demand
 from anmok.networks._generate import Adversarial
-from anmok.tasks._kind import Asked, Plan, Voice
+from anmok.tasks._kind import Asked, Plan, Voice, tell_set_aside
 from anmok.tasks.beginning import choose_preparation, look
 from anmok.tasks.decoding import decode
 from anmok.tasks.generate.health import JUDGED, compared_with_held_out, judged_by, known_of
@@ -37,8 +37,7 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     _refuse(network, asked)
     preparation = prepared_for(network, choose_preparation(look(dataset), asked.imgsz), asked.imgsz)
     decoded = decode(dataset, preparation, voice)
-    for item in decoded.dataset.quarantined[len(dataset.quarantined) :]:
-        voice.warn(f"{item.path}: {item.reason}. Try: {item.fix}.")
+    tell_set_aside(dataset, decoded.dataset, voice)
     pictures = decoded.dataset.splits.get("train", 0)
     if pictures < LEAST:
         raise DataError("there are too few pictures to learn to draw more of them", path=dataset.root, got=pictures,

@@ -17,7 +17,7 @@ from anmok.data.prepare_pictures import PreparedPictures
 from anmok.engine.devices import Devices
 from anmok.engine.randomness import seed_everything
 from anmok.networks import build, demand
-from anmok.tasks._kind import Asked, Plan, Voice
+from anmok.tasks._kind import Asked, Plan, Voice, tell_set_aside
 from anmok.tasks.beginning import choose_preparation, look
 from anmok.tasks.decoding import decode
 from anmok.tasks.own_network import demand_methods
@@ -36,8 +36,7 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     _refuse_idle(network, asked)
     preparation = prepared_for(network, choose_preparation(look(dataset), asked.imgsz))
     decoded = decode(dataset, preparation, voice)
-    for item in decoded.dataset.quarantined[len(dataset.quarantined) :]:
-        voice.warn(f"{item.path}: {item.reason}. Try: {item.fix}.")
+    tell_set_aside(dataset, decoded.dataset, voice)
     pictures, paired = decoded.dataset.splits["train"], decoded.partners is not None
     if paired and asked.corrupt:
         raise UsageError("these pictures are damaged already", got=f"--corrupt {asked.corrupt}", fix="leave it out")

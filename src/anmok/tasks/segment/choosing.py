@@ -22,7 +22,7 @@ from anmok.engine.devices import Devices
 from anmok.engine.randomness import seed_everything
 from anmok.losses.weighted_sum import parse_sum
 from anmok.networks import OF_TASK, TIMM, _embedded, build, demand
-from anmok.tasks._kind import Asked, Plan, Voice
+from anmok.tasks._kind import Asked, Plan, Voice, tell_set_aside
 from anmok.tasks.balance import class_weights
 from anmok.tasks.own_network import demand_fit
 from anmok.tasks.published import RANDOM, bring, preparation_of, version_here
@@ -90,8 +90,7 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     instances = seams or bool(asked.border_weight)
     decoded = decode_masks(dataset, _normalised_as(preparation, start), voice, instances=instances)
     decoded = decoded.normalised() if start is None else decoded
-    for item in decoded.dataset.quarantined[len(dataset.quarantined) :]:
-        voice.warn(f"{item.path}: {item.reason}. Try: {item.fix}.")
+    tell_set_aside(dataset, decoded.dataset, voice)
     handed = sided(dataset.classes)
     flip = not handed if asked.flip is None else asked.flip
     notes = {"the network sees": how, "pixels": shares}

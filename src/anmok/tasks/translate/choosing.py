@@ -17,7 +17,7 @@ from anmok.engine.devices import Devices
 from anmok.engine.randomness import seed_everything
 from anmok.networks import build, demand
 from anmok.networks.cyclegan import CycleGAN
-from anmok.tasks._kind import Asked, Plan, Voice
+from anmok.tasks._kind import Asked, Plan, Voice, tell_set_aside
 from anmok.tasks.beginning import choose_preparation, look
 from anmok.tasks.decoding import decode
 from anmok.tasks.translate.learning import Translate
@@ -38,8 +38,7 @@ def new_plan(dataset: Dataset, asked: Asked, voice: Voice) -> Plan:
     demand(network, "translate")
     _refuse_idle(network, paired, dataset, asked)
     decoded = decode(dataset, prepared_for(choose_preparation(look(dataset), asked.imgsz)), voice)
-    for item in decoded.dataset.quarantined[len(dataset.quarantined) :]:
-        voice.warn(f"{item.path}: {item.reason}. Try: {item.fix}.")
+    tell_set_aside(dataset, decoded.dataset, voice)
     chosen = {name: getattr(asked, name) for name in OWN}
     recipe = choose_recipe(_longer(decoded), decoded.preparation.size, network, chosen).asked(asked)
     return Plan(decoded, replace(recipe, batch=min(recipe.batch, _longer(decoded))))
