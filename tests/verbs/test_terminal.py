@@ -40,6 +40,15 @@ def test_the_command_says_it_and_quiet_says_nothing(damaged: Path, tmp_path: Pat
     assert quiet.stderr == ""
 
 
+def test_what_happens_inside_is_warned_of_outside_and_once() -> None:
+    with pytest.warns(UserWarning) as told, pytest.raises(KeyError), Terminal(quiet=True).hearing_warnings():
+        for word in ("once", "twice", "once"):
+            warnings.warn(word, stacklevel=1)
+        raise KeyError
+    assert [str(one.message) for one in told] == ["once", "twice"]
+    assert {one.filename for one in told} == {__file__}
+
+
 def test_what_was_said_before_is_not_said_again() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

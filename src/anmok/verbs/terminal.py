@@ -41,22 +41,23 @@ class Terminal:
 
     @contextmanager
     def hearing_warnings(self) -> Iterator[None]:
-        """Python's warnings as notes, each once; where `quiet`, they stay what they are."""
-        if self.quiet:
-            yield
-            return
-        told: set[str] = set()
+        """Python's warnings as notes, each once; where `quiet`, they come when the verb is done."""
+        told: dict[str, None] = {}
 
         def hear(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
             text = str(message)
-            if text not in told:
-                told.add(text)
+            if text not in told and not self.quiet:
                 self.warn(text)
+            told[text] = None
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("default", UserWarning)
-            warnings.showwarning = hear  # type: ignore[assignment]
-            yield
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("default", UserWarning)
+                warnings.showwarning = hear  # type: ignore[assignment]
+                yield
+        finally:
+            for text in told if self.quiet else ():
+                self.warn(text)
 
 
 class Silence(Terminal):
@@ -70,9 +71,9 @@ class Silence(Terminal):
 
 
 def _levels_inside() -> int:
-    """How many frames above the caller's the first one is that is not anmok's own."""
+    """How many frames above the caller's the first one is that is not anmok's own, or a `with` of its."""
     frame, levels = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "anmok":
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("anmok", "contextlib"):
         frame, levels = frame.f_back, levels + 1
     return levels
 

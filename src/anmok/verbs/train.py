@@ -47,7 +47,7 @@ def train(
         data: a folder of class folders, a CSV, IDX files, an archive of these, or the name of a known data set.
         network: a network of your own, normalised pictures (N, C, S, S) → logits (N, classes), or (N, classes, S, S)
             for segmentation, trained from the weights it has; else `net` by name.
-        quiet: nothing in the terminal.
+        quiet: nothing in the terminal; what is worth noticing is a Python warning.
         callbacks: listeners, see `anmok.engine.callbacks`.
         settings: see `anmok.verbs.train_settings.TrainSettings`; the flags of `anmok train` have the same names.
 
