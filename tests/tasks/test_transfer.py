@@ -194,7 +194,8 @@ def test_torch_goes_on_where_an_engine_cannot(
     monkeypatch.setattr(engines, "openvino_engine", opened)
     found = features(Frozen(model, engines.MANY), source, np.arange(70), View("centre"), "data")
     np.testing.assert_allclose(found[:, 0], mean_colour(source.array[:, 1:9, 1:9]), atol=2e-3)
-    assert engine.seen == {"another network": 4, "refused": 0, "lost": 4 + 32}[fault]
+    # Two threads ask: the second one's batch may be under way when the engine is lost.
+    assert engine.seen in {"another network": {4}, "refused": {0}, "lost": {4 + 32, 4 + 64}}[fault]
 
 
 def test_one_vague_vector_is_no_reason_to_refuse_an_engine(

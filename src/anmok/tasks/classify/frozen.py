@@ -134,9 +134,10 @@ class Frozen:
         with self._trying:
             if not self._tried:
                 self._engine, self._tried = self._made(pictures[:_TRIED]), True
-        if self._engine is not None:
+            engine = self._engine
+        if engine is not None:
             try:
-                return _only(self._engine, pictures).astype(np.float16)
+                return _only(engine, pictures).astype(np.float16)
             except AnmokError:  # its process is gone: torch goes on
                 self._engine = None
         with self.model.devices.autocast():
