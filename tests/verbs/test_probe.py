@@ -33,6 +33,23 @@ def test_a_network_is_tried_on_photographs(tmp_path: Path) -> None:
     assert found.n == 30 and found.value > 0.6 and found.low < found.value
 
 
+def test_a_picture_that_cannot_be_read_is_left_out_and_told(tmp_path: Path) -> None:
+    from tests.verbs.photographs import write_photographs
+
+    data = write_photographs(tmp_path / "photos", each=10, side=80)
+    pictures = sorted(next(folder for folder in sorted(data.iterdir()) if folder.is_dir()).iterdir())
+    for broken in pictures[:2]:
+        broken.write_bytes(broken.read_bytes()[:300])
+    with pytest.warns(UserWarning, match="2 pictures cannot be read and are left out; anmok check"):
+        found = compare("efficientnet_lite0", data=str(data), measure=False)
+    probe = found.knives[0].probe
+    assert probe is not None and probe.n == 28 and probe.value > 0.6
+    for broken in pictures[2:6]:
+        broken.write_bytes(broken.read_bytes()[:300])
+    with pytest.raises(DataError, match="too few pictures can be read"):
+        compare("efficientnet_lite0", data=str(data), measure=False)
+
+
 def test_what_cannot_be_tried_is_refused(tmp_path: Path) -> None:
     from tests.verbs.photographs import write_photographs
 

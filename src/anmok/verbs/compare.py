@@ -84,7 +84,8 @@ def compare(*nets: str, quiet: bool = True, **settings: Any) -> Comparison | Con
                 on_progress(done, len(knives))
                 knives[done] = replace(knife, cost=_cost(knife.name, asked))
     if probe is not None:
-        with Terminal(quiet).bar("trying on your pictures") as on_progress:
+        terminal = Terminal(quiet)
+        with terminal.hearing_warnings(), terminal.bar("trying on your pictures") as on_progress:
             tried = probe.run(on_progress)
         knives = [replace(knife, probe=tried[knife.name]) for knife in knives]
     advice = advise(knives, asked) if task == "classify" else by_cost(knives, asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -68,10 +69,10 @@ class Probe:
         """Cross-validated accuracy of a linear head on each network's frozen features, with its 95 % interval.
 
         Each fifth of the pictures is answered by a head that saw three other fifths and was held back as the fourth
-        asked for; pictures of one group stay in one fifth.
+        asked for; pictures of one group stay in one fifth. Pictures that cannot be read are left out, with a warning.
 
         Raises:
-            DataError: some pictures cannot be read.
+            DataError: too few of a class can be read.
         """
         found = {}
         for done, name in enumerate(self.versions):
@@ -83,17 +84,27 @@ class Probe:
     def _accuracy(self, name: str) -> Interval:
         version, classes = self.versions[name], self.dataset.classes
         decoded = decode_all(self.dataset, preparation_of(name, version, self.imgsz))
-        if len(decoded.dataset) < len(self.dataset):
-            root = str(self.dataset.root)
-            raise DataError("pictures of this data set cannot be read", path=root, fix=f"anmok check {root}")
+        targets = np.array([entry.target for entry in decoded.dataset.entries], np.int64)
+        folds = self.folds[decoded.rows]
+        self._tell_unread(targets, folds)
         network, _, _ = build_published(name, version, num_classes=len(classes), in_channels=3)
         devices = choose("auto")
         devices.place(network)
         model = Classify(network, classes, decoded.preparation, devices)
         pictures = fingerprint(self.dataset, decoded.preparation)
         x = Centres(Frozen(model, len(decoded.rows)), decoded.source, decoded.rows, pictures).of(decoded.rows)[:, 0]
-        y = np.array([entry.target for entry in self.dataset.entries], np.int64)
-        return share(_hits(x, y, self.folds, len(classes)), len(y))
+        return share(_hits(x, targets, folds, len(classes)), len(targets))
+
+    def _tell_unread(self, targets: np.ndarray, folds: np.ndarray) -> None:
+        """What the classes (n,) and fifths (n,) of the pictures that were read lack."""
+        unread, root = len(self.dataset) - len(targets), str(self.dataset.root)
+        counts = np.bincount(targets, minlength=len(self.dataset.classes))
+        if counts.min() < FOLDS or len(np.unique(folds)) < FOLDS:
+            raise DataError("too few pictures can be read to try networks on", path=root,
+                            got=f"{counts.tolist()} a class", fix=f"anmok check {root}")  # fmt: skip
+        if unread:
+            those = "1 picture cannot be read and is" if unread == 1 else f"{unread:,} pictures cannot be read and are"
+            warnings.warn(f"{those} left out; anmok check {root} says why", stacklevel=2)
 
 
 def _drawn(dataset: Dataset, seed: int, data: str) -> Dataset:

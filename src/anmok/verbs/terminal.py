@@ -24,10 +24,10 @@ class Terminal:
         """One line."""
         self.console.print(text, markup=False, soft_wrap=True)
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: str, kind: type[Warning] = UserWarning) -> None:
         """One line worth noticing."""
         if self.quiet:
-            warnings.warn(text, UserWarning, stacklevel=_levels_inside())
+            warnings.warn(text, kind, stacklevel=_levels_inside())
         self.console.print(f"note: {text}", style="yellow", markup=False, soft_wrap=True)
 
     @contextmanager
@@ -42,13 +42,13 @@ class Terminal:
     @contextmanager
     def hearing_warnings(self) -> Iterator[None]:
         """Python's warnings as notes, each once; where `quiet`, they come when the verb is done."""
-        told: dict[str, None] = {}
+        told: dict[str, type[Warning]] = {}
 
         def hear(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
             text = str(message)
             if text not in told and not self.quiet:
                 self.warn(text)
-            told[text] = None
+            told[text] = category
 
         try:
             with warnings.catch_warnings():
@@ -56,8 +56,8 @@ class Terminal:
                 warnings.showwarning = hear  # type: ignore[assignment]
                 yield
         finally:
-            for text in told if self.quiet else ():
-                self.warn(text)
+            for text, kind in told.items() if self.quiet else ():
+                self.warn(text, kind)
 
 
 class Silence(Terminal):
@@ -66,7 +66,7 @@ class Silence(Terminal):
     def __init__(self) -> None:
         super().__init__(quiet=True)
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: str, kind: type[Warning] = UserWarning) -> None:
         """Nothing."""
 
 
