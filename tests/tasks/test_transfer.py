@@ -192,10 +192,11 @@ def test_torch_goes_on_where_an_engine_cannot(
         return fail(UsageError("no engine")) if fault == "refused" else engine
 
     monkeypatch.setattr(engines, "openvino_engine", opened)
-    found = features(Frozen(model, engines.MANY), source, np.arange(70), View("centre"), "data")
+    frozen = Frozen(model, engines.MANY)
+    frozen.threads = 1  # of two, the second one's batch may be under way when the engine is lost
+    found = features(frozen, source, np.arange(70), View("centre"), "data")
     np.testing.assert_allclose(found[:, 0], mean_colour(source.array[:, 1:9, 1:9]), atol=2e-3)
-    # Two threads ask: the second one's batch may be under way when the engine is lost.
-    assert engine.seen in {"another network": {4}, "refused": {0}, "lost": {4 + 32, 4 + 64}}[fault]
+    assert engine.seen == {"another network": 4, "refused": 0, "lost": 4 + 32}[fault]
 
 
 def test_one_vague_vector_is_no_reason_to_refuse_an_engine(

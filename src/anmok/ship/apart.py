@@ -44,7 +44,6 @@ _ALIGNED = 64  # bytes: where an array may begin
 _PATIENCE = 60.0  # seconds for an answer that takes a tenth of one
 _UNDER_WAY = 2  # questions: one that is being answered, one that arrives
 Arrays = dict[str, np.ndarray]
-Outputs = Mapping[str, np.ndarray]
 
 
 class EngineLostError(AnmokError):
@@ -180,7 +179,7 @@ def _answer(order: Mapping[str, Any], members: Arrays, requests: IO[bytes], answ
         _send(answers, {"refused": getattr(error, "what", str(error)), "kind": type(error).__name__}, {})
         return
     _send(answers, {"label": engine.label}, {})
-    under_way: SimpleQueue[Future[Outputs]] = SimpleQueue()
+    under_way: SimpleQueue[Future[Mapping[str, np.ndarray]]] = SimpleQueue()
     rooms = [Room.of(order["process"], number) for number in order["rooms"]]
     threading.Thread(target=_send_all, args=(under_way, answers, rooms), name="anmok-answers", daemon=True).start()
     with ThreadPoolExecutor(_UNDER_WAY, thread_name_prefix="anmok-questions") as threads:
@@ -188,7 +187,9 @@ def _answer(order: Mapping[str, Any], members: Arrays, requests: IO[bytes], answ
             under_way.put(threads.submit(engine.run, _receive(requests)[1]))
 
 
-def _send_all(under_way: SimpleQueue[Future[Outputs]], answers: IO[bytes], rooms: Sequence[Room | None]) -> None:
+def _send_all(
+    under_way: SimpleQueue[Future[Mapping[str, np.ndarray]]], answers: IO[bytes], rooms: Sequence[Room | None]
+) -> None:
     """Answers in the order of the questions. One that fails ends the process, by which the asker knows."""
     for room in cycle(rooms):
         try:
